@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from xai_lowcode.emulator import envelope as envelopes
@@ -13,7 +14,6 @@ from xai_lowcode.emulator.handler_types import (
     HandlerRequest,
     HandlerResult,
 )
-from xai_lowcode.emulator.handlers import Route
 from xai_lowcode.emulator.json_values import has_lone_surrogate, is_deeper
 from xai_lowcode.emulator.pages import render_page
 from xai_lowcode.emulator.provider_errors import ProviderError, bad_request, not_found
@@ -41,7 +41,6 @@ NO_HANDLER = (
     "No handler found on route. Please double check your URL and consult "
     "https://api.x.ai/docs for more information."
 )
-UNDESERIALIZABLE = "Failed to deserialize the JSON body into the target type: "
 LONE_SURROGATE = "Failed to parse the request body as JSON: lone surrogate in hex escape"
 
 
@@ -156,7 +155,8 @@ class EmulatorApp:
         ignored: list[str] = []
         if match is not None and isinstance(body, dict):
             # A mismatch is reported later; here only the ignored fields are collected.
-            _find_mismatch(match.route, body, ignored)
+            with suppress(DeserializationError):
+                match.route.validator.validate(body, "", ignored)
         upstream = match_upstream(request.method, match.upstream) if match else None
         recorded = RecordedRequest(
             method=request.method,
@@ -239,9 +239,7 @@ class EmulatorApp:
             raise bad_request(TOO_DEEP)
         if has_lone_surrogate(body):
             raise bad_request(LONE_SURROGATE)
-        mismatch = _find_mismatch(upstream.route, body, [])
-        if mismatch is not None:
-            raise ProviderError(422, {"error": UNDESERIALIZABLE + mismatch})
+        upstream.route.validator.validate(body, "", [])
         # The gateway repeats path parameters in the query.
         query = {**request.query, **match.values, **match.extra_query, **upstream.query}
         return await upstream.route.handler(
@@ -267,12 +265,3 @@ class EmulatorApp:
         else:
             body = envelopes.wrap_error(self._emulator.envelope, error, headers)
             await writer.write_json(body, error.status, http_headers)
-
-
-def _find_mismatch(route: Route, body: Any, ignored: list[str]) -> str | None:
-    """Return the first mismatch of a body with the route's request type."""
-    try:
-        route.validator.validate(body, "", ignored)
-    except DeserializationError as error:
-        return str(error)
-    return None
