@@ -28,7 +28,8 @@ from xai_lowcode.emulator.request import (
 from xai_lowcode.emulator.response_channel import RawResponse, ResponseChannel
 from xai_lowcode.emulator.response_writer import ResponseWriter
 from xai_lowcode.emulator.routing import PREFIX, RouteMatch, match_route, match_upstream
-from xai_lowcode.emulator.state import MAX_ENTRIES, TOKEN_PREFIX, Emulator, RecordedRequest
+from xai_lowcode.emulator.state import TOKEN_PREFIX, Emulator, RecordedRequest
+from xai_lowcode.emulator.store import MAX_ENTRIES
 from xai_lowcode.emulator.validation import MAX_DEPTH, DeserializationError
 
 CONNECTION = "xai_lowcode.connection"  # the ASGI extension with the `ConnectionControl`

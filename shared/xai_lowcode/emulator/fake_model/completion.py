@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from xai_lowcode.emulator import models
 from xai_lowcode.emulator.fake_model.prompt_parsing import Conversation, join_text
 from xai_lowcode.emulator.json_values import Json
-from xai_lowcode.emulator.state import make_uuid
+from xai_lowcode.emulator.store import make_uuid
 from xai_lowcode.emulator.tokenizer import count_tokens
 
 TOKENS_PER_MESSAGE = 4

@@ -5,7 +5,8 @@ from xai_lowcode.emulator.handler_types import BinaryResult, HandlerRequest, Han
 from xai_lowcode.emulator.provider_errors import require_found
 from xai_lowcode.emulator.rules.chat import check_chat_model, check_request
 from xai_lowcode.emulator.serializers import chat_completions as serializer
-from xai_lowcode.emulator.state import DeferredCompletion, DeferredPending
+from xai_lowcode.emulator.state import DeferredPending
+from xai_lowcode.emulator.store import DeferredCompletion
 
 # How the gateway forwards xAI's empty 202 depends on headers that have not been recorded.
 PENDING: dict[DeferredPending, HandlerResult | BinaryResult] = {

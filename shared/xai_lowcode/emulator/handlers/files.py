@@ -13,7 +13,7 @@ from xai_lowcode.emulator.provider_errors import (
     invalid_argument,
     require_found,
 )
-from xai_lowcode.emulator.state import StoredFile, make_uuid
+from xai_lowcode.emulator.store import StoredFile, make_uuid
 from xai_lowcode.emulator.validation import STRING, ArrayOf, Struct
 
 MAX_PAGE_SIZE = 100

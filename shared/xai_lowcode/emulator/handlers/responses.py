@@ -13,7 +13,7 @@ from xai_lowcode.emulator.rules.responses import check_responses_request
 from xai_lowcode.emulator.serializers.responses import ResponseOutput, ResponseSerializer
 from xai_lowcode.emulator.serializers.responses_events import to_frames
 from xai_lowcode.emulator.serializers.responses_input import parse_input, to_chat_request
-from xai_lowcode.emulator.state import StoredResponse
+from xai_lowcode.emulator.store import StoredResponse
 
 
 async def create(request: HandlerRequest) -> HandlerResult:

@@ -18,7 +18,7 @@ from xai_lowcode.emulator.json_values import Json
 from xai_lowcode.emulator.serializers.chat_completions import compute_logprobs
 from xai_lowcode.emulator.serializers.messages import encrypt_reasoning
 from xai_lowcode.emulator.serializers.responses_input import get_effort
-from xai_lowcode.emulator.state import make_uuid
+from xai_lowcode.emulator.store import make_uuid
 from xai_lowcode.emulator.tokenizer import split_tokens
 
 ENCRYPTED_CONTENT = "reasoning.encrypted_content"
