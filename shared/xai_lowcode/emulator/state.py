@@ -133,6 +133,7 @@ class Emulator:
         unknown = options.keys() - OPTION_TYPES.keys()
         if unknown:
             raise TypeError(f"unknown option: {', '.join(sorted(unknown))}")
+        # The class has no default for the replies: each emulator has a list of its own.
         defaults: dict[str, Any] = {name: getattr(self, name, ()) for name in OPTION_TYPES}
         self._initial_options = {**defaults, **options}
         self.origin = ""
