@@ -1,7 +1,7 @@
 """Fields of all components: token, base URL, timeouts, retries, proxy, certificates."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
@@ -340,6 +340,9 @@ class ClientFields(BaseModel):
             UsageError: The value is invalid, or a token where a name is expected; the field keeps
                 its value.
         """
+        if name.startswith("_"):
+            super().__setattr__(name, value)
+            return
         if name not in _CLIENT_FIELDS:
             if name in NAME_OPTIONS and (error := token_error({name: value})) is not None:
                 # Error reporters show the variables of frames.
@@ -356,7 +359,7 @@ class ClientFields(BaseModel):
             except BaseException:
                 super().__setattr__(name, previous)
                 raise
-        self._on_change(frozenset({name}))
+        self._on_change((name,))
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Copy the component, as pydantic does.
@@ -386,10 +389,10 @@ class ClientFields(BaseModel):
         if update.keys() & _CLIENT_FIELDS:
             copied._create_gateway()  # noqa: SLF001 - of this class
         if update:
-            copied._on_change(frozenset(update))  # noqa: SLF001 - the same
+            copied._on_change(update)  # noqa: SLF001 - the same
         return copied
 
-    def _on_change(self, names: frozenset[str]) -> None:  # noqa: ARG002 - for subclasses
+    def _on_change(self, names: Collection[str]) -> None:  # noqa: ARG002 - for subclasses
         """Renew what was derived from fields that have been assigned, or updated in a copy."""
         # LangChain's cached dump, which cache keys and traces contain.
         self.__dict__.pop("_serialized", None)

@@ -1,6 +1,6 @@
 """``ChatXAILowCode``: the LangChain chat model for Grok through the LowCodeAPI gateway."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, cast
 
@@ -428,11 +428,11 @@ class ChatXAILowCode(ClientFields, BaseChatModel):  # type: ignore[misc]  # rate
         self._add_version("xai-lowcode", __version__)
         return self
 
-    def _on_change(self, names: frozenset[str]) -> None:
+    def _on_change(self, names: Collection[str]) -> None:
         super()._on_change(names)
         if "deferred" in names:
             self._disable_deferred_streaming()
-        if names & {"model", "api"} and self.profile == self._default_profile:
+        if ("model" in names or "api" in names) and self.profile == self._default_profile:
             self.profile = self._resolve_model_profile()
 
     # --- requests -------------------------------------------------------------------------------
