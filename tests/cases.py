@@ -35,15 +35,19 @@ def for_each(
         assert not inspect.iscoroutinefunction(test), "a coroutine function is not awaited"
         signature = inspect.signature(test)
         arguments = (names,) if isinstance(names, str) else names
+        parameters = [each for name, each in signature.parameters.items() if name not in arguments]
+        shared = signature.replace(parameters=parameters)
 
         @functools.wraps(test)
         def run(*args: Any, **fixtures: Any) -> None:
+            # Hypothesis passes what it draws by position.
+            given = shared.bind(*args, **fixtures).arguments
             failures: list[BaseException] = []
             skipped: list[BaseException] = []
             for name, case in named:
                 values = (case,) if isinstance(names, str) else case
                 try:
-                    test(*args, **fixtures, **dict(zip(arguments, values, strict=True)))
+                    test(**given, **dict(zip(arguments, values, strict=True)))
                 except _FAILURES as failure:
                     failure.add_note(f"This was the case {name[:200]}.")
                     failures.append(failure)
@@ -54,8 +58,7 @@ def for_each(
             if len(skipped) == len(named):
                 raise skipped[-1]
 
-        parameters = [each for name, each in signature.parameters.items() if name not in arguments]
-        run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        run.__signature__ = shared  # type: ignore[attr-defined]
         run.cases = len(named) * getattr(test, "cases", 1)  # type: ignore[attr-defined]
         return run
 
