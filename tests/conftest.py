@@ -6,7 +6,7 @@ No profile has a deadline, and none writes to the repository's folder.
 import asyncio
 import gc
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import certifi
@@ -57,13 +57,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.user_properties.append(("cases", number_of_cases(item)))
 
 
-def pytest_collection_finish() -> None:
-    """Exclude the imported modules and the collected tests from garbage collection.
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect no garbage while modules are imported and tests are collected, and little later.
 
-    Otherwise each collection takes almost half a second, and some tests collect.
+    Both are excluded from later collections. Otherwise each takes almost half a second, and some
+    tests collect.
     """
-    gc.collect()
-    gc.freeze()
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(10_000, 20, 20)
+        gc.enable()
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -92,6 +100,19 @@ def _event_loop() -> Iterator[None]:
     asyncio.set_event_loop(loop)
     yield
     loop.close()
+
+
+@pytest.fixture(scope="session")
+def vcr() -> None:
+    """Replace a fixture of pytest-recording, which would look for its marker in each test.
+
+    The tests that are recorded import the original.
+    """
+
+
+@pytest.fixture(scope="session")
+def block_network() -> None:
+    """Replace the other one of its fixtures."""
 
 
 @pytest.fixture(autouse=True)
