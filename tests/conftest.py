@@ -87,6 +87,8 @@ def _single_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     path.write_text(first + end, "ascii")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(certifi, "where", lambda: str(path))
+        for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+            patch.delenv(name, raising=False)
         yield
 
 
