@@ -3,7 +3,7 @@
 import base64
 import mimetypes
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -13,8 +13,11 @@ from llama_index.core.base.llms.types import (
     TextBlock,
 )
 
-from xai_lowcode.errors import UsageError
+from xai_lowcode._internal.data_urls import base64_bytes
+from xai_lowcode.errors import InvalidResponseError, UsageError
 from xai_lowcode.types.messages import FilePart, ImagePart, TextPart
+
+_Block = TypeVar("_Block", bound=ImageBlock)
 
 _DEFAULT_TITLE = "input_document"  # LlamaIndex sets it if a document has no title.
 _DOCUMENT, _IMAGE = "a DocumentBlock", "an ImageBlock"
@@ -116,6 +119,21 @@ def to_image(block: ImageBlock, path: str) -> ImagePart:
         )
     url = f"data:{mime_type};base64,{data.decode()}"
     return ImagePart(url, detail=block.detail, origin=_IMAGE)
+
+
+def with_image(block: _Block, data: str) -> _Block:
+    """Set the image of a new block to base64 from a response, and return the block.
+
+    The constructor of ``ImageBlock`` would decode the data and encode it again.
+
+    Raises:
+        InvalidResponseError: The data is not base64.
+    """
+    try:
+        block.image = base64_bytes(data)
+    except ValueError as error:
+        raise InvalidResponseError(f"The image data is not valid base64 ({error}).") from None
+    return block
 
 
 def to_document(block: DocumentBlock, path: str) -> TextPart | FilePart:

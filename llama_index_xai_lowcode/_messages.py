@@ -6,7 +6,6 @@ chat stores preserve. ``Memory`` counts a message's ``additional_kwargs`` as tok
 digest of a stored response is there.
 """
 
-import base64
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -24,12 +23,17 @@ from llama_index.core.base.llms.types import (
 )
 from pydantic_core import to_json
 
-from llama_index_xai_lowcode._documents import UploadedDocumentBlock, to_document, to_image
+from llama_index_xai_lowcode._documents import (
+    UploadedDocumentBlock,
+    to_document,
+    to_image,
+    with_image,
+)
 from llama_index_xai_lowcode._tools import describe_invalid_arguments, is_rejection
-from xai_lowcode._internal.data_urls import split_data_url
+from xai_lowcode._internal.data_urls import image_mime_type, split_data_url
 from xai_lowcode._internal.user_warnings import warn_user
 from xai_lowcode.chat.options import sanitize_name
-from xai_lowcode.errors import InvalidResponseError, UsageError
+from xai_lowcode.errors import UsageError
 from xai_lowcode.types.messages import (
     MODEL_PROVIDER,
     ImagePart,
@@ -372,8 +376,5 @@ def _from_image(part: ImagePart) -> ImageBlock:
     if data_url is None:
         return ImageBlock(url=part.url, detail=part.detail)
     mime_type, data = data_url
-    try:
-        image = base64.b64decode(data)
-    except ValueError as error:  # binascii.Error, or characters that are not ASCII
-        raise InvalidResponseError(f"An image in the response is not base64 ({error}).") from None
-    return ImageBlock(image=image, image_mimetype=mime_type or None, detail=part.detail)
+    block = ImageBlock(image_mimetype=mime_type or image_mime_type(data), detail=part.detail)
+    return with_image(block, data)

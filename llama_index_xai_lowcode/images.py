@@ -11,7 +11,7 @@ from llama_index.core.base.llms.types import ImageBlock, TextBlock
 from llama_index.core.tools import FunctionTool, ToolOutput
 from llama_index.core.tools.tool_spec.base import BaseToolSpec
 
-from llama_index_xai_lowcode._documents import to_image
+from llama_index_xai_lowcode._documents import to_image, with_image
 from xai_lowcode._internal.credentials import credential_error, token_error
 from xai_lowcode._internal.unknown_parameters import warn_unknown_parameters
 from xai_lowcode._internal.validation import check_http_client
@@ -311,8 +311,8 @@ def _to_blocks(batch: ImageBatch, model: str) -> list[GeneratedImageBlock]:
 
 
 def _to_block(image: Image, details: dict[str, Any]) -> GeneratedImageBlock:
-    source = {"image": image.content} if image.url is None else {"url": image.url}
-    return GeneratedImageBlock(**source, image_mimetype=image.mime_type, **details)
+    block = GeneratedImageBlock(url=image.url, image_mimetype=image.mime_type, **details)
+    return block if image.base64 is None else with_image(block, image.base64)
 
 
 class XAIImageToolSpec(BaseToolSpec):

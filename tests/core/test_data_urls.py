@@ -1,11 +1,15 @@
 """Data URLs are split into MIME type and base64 data; other URLs are not data URLs."""
 
+import base64
+import binascii
 from itertools import product
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from xai_lowcode._internal.data_urls import split_data_url
+from xai_lowcode._internal.data_urls import base64_bytes, split_data_url
 from xai_lowcode.chat.dialects.messages import DIALECT as MESSAGES
 from xai_lowcode.types.messages import ImagePart, Message
 from xai_lowcode.types.requests import ChatRequest
@@ -53,3 +57,23 @@ def test_an_image_with_another_url_is_sent_by_its_url(url: str) -> None:
     )
     (image,) = body["messages"][0]["content"]
     assert image["source"] == {"type": "url", "url": url}
+
+
+@given(st.binary(max_size=60), st.sampled_from(["", " ", "\n", "\r\n"]))
+def test_base64_is_returned_without_white_space(content: bytes, separator: str) -> None:
+    """Data in lines, as MIME encodes it, is returned as one line."""
+    encoded = base64.b64encode(content).decode()
+    lines = separator.join(encoded[i : i + 8] for i in range(0, len(encoded), 8))
+    assert base64_bytes(lines + separator) == encoded.encode()
+
+
+@given(st.text("Az09+/=-_*é\x00\ud800", max_size=12))
+def test_what_is_no_base64_raises(text: str) -> None:
+    """The same strings are invalid as for a strict decoder."""
+    try:
+        binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"invalid|ascii"):
+            base64_bytes(text)
+    else:
+        assert base64_bytes(text) == text.encode()

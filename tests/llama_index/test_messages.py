@@ -26,9 +26,11 @@ from llama_index.core.base.llms.types import (
     VideoBlock,
 )
 
-from llama_index_xai_lowcode._messages import to_messages
+from llama_index_xai_lowcode._messages import from_parts, to_messages
+from llama_index_xai_lowcode.images import GeneratedImageBlock, _to_blocks
 from tests.llama_index.sent import APIS, get_items
-from xai_lowcode.errors import UsageError
+from xai_lowcode.errors import InvalidResponseError, UsageError
+from xai_lowcode.types.images import Image, ImageBatch
 from xai_lowcode.types.messages import (
     FilePart,
     ImagePart,
@@ -332,3 +334,24 @@ def test_a_response_can_be_sent_back(sync_async: Any, model: Any, gateway: Any, 
         ("assistant", text.text),
         ("user", "And?"),
     ]
+
+
+@given(st.binary(min_size=1, max_size=60))
+def test_image_data_is_stored_as_llama_index_stores_it(content: bytes) -> None:
+    """A generated image, and one in a message, equal blocks that were made from the bytes."""
+    data = base64.b64encode(content).decode()
+    (block,) = from_parts([ImagePart(f"data:image/png;base64,{data}", detail="low")])
+    assert block == ImageBlock(image=content, image_mimetype="image/png", detail="low")
+    assert type(block.image) is bytes
+    (block,) = _to_blocks(ImageBatch((Image(base64=data, mime_type="image/png"),)), "m")
+    assert block == GeneratedImageBlock(image=content, image_mimetype="image/png", model="m")
+    assert block.resolve_image().read() == content
+
+
+@pytest.mark.parametrize("data", ["é", "a", "ab=c", "data:,AAAA", "****"])
+def test_invalid_image_data_raises(data: str) -> None:
+    """Image data in a response that is not base64 raises `InvalidResponseError`."""
+    with pytest.raises(InvalidResponseError, match="not valid base64"):
+        from_parts([ImagePart(f"data:image/png;base64,{data}")])
+    with pytest.raises(InvalidResponseError, match="not valid base64"):
+        _to_blocks(ImageBatch((Image(base64=data),)), "m")

@@ -1,6 +1,7 @@
 """Data URLs, which embed images and documents in requests and responses."""
 
 import re
+import string
 
 _DATA_URL = re.compile(r"data:([^;,]*)(?:;[^;,]*)*;base64,", re.IGNORECASE)
 
@@ -15,6 +16,31 @@ def split_data_url(url: str) -> tuple[str, str] | None:
     """
     match = _DATA_URL.match(url)
     return None if match is None else (match[1], url[match.end() :])
+
+
+def base64_bytes(data: str) -> bytes:
+    """Return base64 as bytes, without white space. Decoding takes three times as long.
+
+    Raises:
+        ValueError: It is not base64.
+
+    Example:
+        >>> base64_bytes("SGk=")
+        b'SGk='
+    """
+    encoded = data.encode("ascii")
+    others = encoded.translate(None, _BASE64_ALPHABET)
+    if others not in _PADDINGS:
+        encoded = encoded.translate(None, _WHITE_SPACE)
+        others = others.translate(None, _WHITE_SPACE)
+    if len(encoded) % 4 or others not in _PADDINGS or not encoded.endswith(others):
+        raise ValueError("invalid character, length or padding")
+    return encoded
+
+
+_BASE64_ALPHABET = (string.ascii_letters + string.digits + "+/").encode()
+_PADDINGS = (b"", b"=", b"==")
+_WHITE_SPACE = string.whitespace.encode()
 
 
 def image_mime_type(data: str) -> str:

@@ -122,9 +122,16 @@ def check_base_url(
             query, is the API of xAI or another provider, is the hosted gateway without ``/xai``, or
             is plain http to another host, which would send the token unencrypted.
     """
-    base_url = to_secret(base_url.strip() if isinstance(base_url, str) else base_url)
+    # What is no string may be unhashable.
+    base_url = to_secret(base_url.strip()) if isinstance(base_url, str) else None
+    return _check_base_url(base_url, allow_insecure_http, field)
+
+
+@lru_cache(maxsize=64)
+def _check_base_url(base_url: str | None, allow_insecure_http: bool, field: str) -> str:
+    # A URL that raises, and may contain a credential, is not kept in the cache.
     problem = _find_base_url_problem(base_url, allow_insecure_http=allow_insecure_http)
-    if problem is not None:
+    if base_url is None or problem is not None:
         raise UsageError(f"{field}: {problem}.", field=field)
     return _VERSION_PATH.sub("", str.__str__(base_url).rstrip("/"))
 
