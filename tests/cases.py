@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pytest
+from hypothesis import currently_in_test_context
 
 Test = Callable[..., None]
 # pytest.fail and groups of it are no Exception.
@@ -20,7 +21,8 @@ def for_each(
 ) -> Callable[[Test], Test]:
     """Run a test for each case, and report all cases that fail; skip it if all cases are skipped.
 
-    The cases share the fixtures of the test, so these must not keep anything between them.
+    The cases share the fixtures of the test, so these must not keep anything between them. Below
+    ``given``, each case runs with the same inputs, and the first case that fails is reported.
 
     Args:
         names: The name of the argument for a case, or the names, if a case is a tuple.
@@ -50,6 +52,9 @@ def for_each(
                     test(**given, **dict(zip(arguments, values, strict=True)))
                 except _FAILURES as failure:
                     failure.add_note(f"This was the case {name[:200]}.")
+                    if currently_in_test_context():
+                        # Hypothesis would simplify each set of failing cases, for minutes.
+                        raise
                     failures.append(failure)
                 except pytest.skip.Exception as skip:
                     skipped.append(skip)
