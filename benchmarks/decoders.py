@@ -30,10 +30,15 @@ from xai_lowcode.chat.dialects.chat_completions import DIALECT as CHAT_COMPLETIO
 from xai_lowcode.chat.dialects.messages import DIALECT as MESSAGES
 from xai_lowcode.chat.dialects.responses import DIALECT as RESPONSES
 from xai_lowcode.chat.stream_reader import StreamReader
-from xai_lowcode.emulator.fake_model.completion import Completion, CompletionChoice, FunctionCall
+from xai_lowcode.emulator.fake_model.completion import (
+    Completion,
+    CompletionChoice,
+    FunctionCall,
+    compute_usage,
+)
 from xai_lowcode.emulator.fake_model.prompt_parsing import parse_conversation
-from xai_lowcode.emulator.fake_model.usage import compute_usage
-from xai_lowcode.emulator.handler_types import Json, SSEFrame
+from xai_lowcode.emulator.handler_types import SSEFrame
+from xai_lowcode.emulator.json_values import Json
 from xai_lowcode.emulator.serializers import chat_completions, messages, responses_events
 from xai_lowcode.emulator.serializers.responses import ResponseOutput, ResponseSerializer
 
@@ -123,7 +128,7 @@ def build_frames(api: str, size: int) -> list[SSEFrame]:
         case "messages":
             return add_heartbeats(messages.to_frames(completion), messages.PING)
         case _:
-            output = ResponseOutput("r1", body, completion, [])
+            output = ResponseOutput(body, completion, [])
             return responses_events.to_frames(ResponseSerializer(output, streamed=True))
 
 

@@ -71,11 +71,7 @@ class OpenAIClient(Client):
     def __init__(self, config: ClientConfig) -> None:
         import openai
 
-        options: Any = {
-            "base_url": f"{config.base_url}/v1",
-            "api_key": TOKEN,
-            "max_retries": 0,
-        }
+        options = _openai_options(config, "base_url")
         self._client = openai.OpenAI(**options)
         self._async_client = openai.AsyncOpenAI(**options)
         prompt, conversation, tools = PROMPT_MESSAGES, CONVERSATION, TOOLS
@@ -126,13 +122,9 @@ class LangChainOpenAI(LangChainClient):
     def __init__(self, config: ClientConfig) -> None:
         from langchain_openai import ChatOpenAI
 
-        options: Any = {
-            "base_url": f"{config.base_url}/v1",
-            "api_key": TOKEN,
-            "max_retries": 0,
-            "use_responses_api": config.api == "responses",
-        }
-        super().__init__(ChatOpenAI(model=MODEL, **options))
+        options = _openai_options(config, "base_url")
+        responses = config.api == "responses"
+        super().__init__(ChatOpenAI(model=MODEL, use_responses_api=responses, **options))
 
 
 class LangChainXAI(LangChainClient):
@@ -143,13 +135,9 @@ class LangChainXAI(LangChainClient):
     def __init__(self, config: ClientConfig) -> None:
         from langchain_xai import ChatXAI
 
-        options: Any = {
-            "xai_api_base": f"{config.base_url}/v1/",
-            "api_key": TOKEN,
-            "max_retries": 0,
-            "use_responses_api": config.api == "responses",
-        }
-        super().__init__(ChatXAI(model=MODEL, **options))
+        options = _openai_options(config, "xai_api_base")
+        responses = config.api == "responses"
+        super().__init__(ChatXAI(model=MODEL, use_responses_api=responses, **options))
 
 
 class LangChainLiteLLM(LangChainClient):
@@ -163,11 +151,7 @@ class LangChainLiteLLM(LangChainClient):
         os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
         from langchain_litellm import ChatLiteLLM
 
-        options: Any = {
-            "api_base": f"{config.base_url}/v1",
-            "api_key": TOKEN,
-            "max_retries": 0,
-        }
+        options = _openai_options(config, "api_base")
         super().__init__(ChatLiteLLM(model=f"openai/{MODEL}", **options))
 
 
@@ -179,16 +163,10 @@ class LlamaIndexOpenAILike(LlamaIndexClient):
     def __init__(self, config: ClientConfig) -> None:
         from llama_index.llms.openai_like import OpenAILike, OpenAILikeResponses
 
-        options: Any = {
-            "api_base": f"{config.base_url}/v1",
-            "api_key": TOKEN,
-            "max_retries": 0,
-            "context_window": 500_000,
-            "is_chat_model": True,
-            "is_function_calling_model": True,
-        }
+        options = _openai_options(config, "api_base")
+        options |= {"is_chat_model": True, "is_function_calling_model": True}
         model = OpenAILikeResponses if config.api == "responses" else OpenAILike
-        super().__init__(model(model=MODEL, **options))
+        super().__init__(model(model=MODEL, context_window=500_000, **options))
 
 
 @dataclass(frozen=True)
@@ -237,6 +215,11 @@ CLIENTS: tuple[type[Client], ...] = (
     OpenAIClient,
     *(client for framework in FRAMEWORKS for client in framework.alternatives),
 )
+
+
+def _openai_options(config: ClientConfig, base_url: str) -> Any:
+    """Return the options that the alternatives share; the base URL has a name of its own."""
+    return {base_url: f"{config.base_url}/v1", "api_key": TOKEN, "max_retries": 0}
 
 
 def _gateway_options(config: ClientConfig) -> Any:

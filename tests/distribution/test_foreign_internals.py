@@ -212,7 +212,7 @@ def test_pydantics_state_has_the_keys_that_are_replaced() -> None:
 
 
 def test_uvicorns_protocol_has_the_attributes_that_the_emulator_uses() -> None:
-    """emulator/uvicorn_protocol reads and sets these attributes of H11Protocol."""
+    """emulator/server.py reads and sets these attributes of H11Protocol."""
     names = set(inspect.signature(H11Protocol.__init__).parameters)
     assert {"config", "server_state", "app_state"} <= names
     source = inspect.getsource(H11Protocol)

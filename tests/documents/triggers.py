@@ -94,7 +94,7 @@ def connection_refused(_: Emulator) -> None:
 def never_ready(gateway: Emulator) -> None:
     """Wait for a deferred completion that takes too long."""
     gateway.deferred_polls = 100
-    invoke(gateway, deferred=PollingOptions(timeout=0.3, initial_delay=0.05, max_delay=0.05))
+    invoke(gateway, deferred=PollingOptions(timeout=1.5, initial_delay=0.1, max_delay=0.2))
 
 
 def embed(gateway: Emulator) -> None:

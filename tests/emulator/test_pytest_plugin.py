@@ -20,13 +20,15 @@ TESTS = """
     import os
     import sys
 
-    from xai_lowcode.emulator import Refuse
-
     def test_unused():
+        loaded = {name for name in sys.modules if name.startswith("xai_lowcode.emulator.")}
+        assert loaded == {"xai_lowcode.emulator.pytest_plugin"}
         assert not {"uvicorn", "PIL"} & sys.modules.keys()
         assert "LOWCODEAPI_API_TOKEN" not in os.environ
 
     def test_used(xai_lowcode_gateway):
+        from xai_lowcode.emulator import Refuse
+
         assert os.environ["LOWCODEAPI_API_TOKEN"] == xai_lowcode_gateway.api_token
         assert os.environ["LOWCODEAPI_BASE_URL"] == xai_lowcode_gateway.base_url
         xai_lowcode_gateway.inject(Refuse(500))

@@ -92,17 +92,20 @@ def serve(
     except ModuleNotFoundError as error:
         hint = "Install it: pip install 'xai-lowcode[emulator]'"
         raise UsageError(f"The emulator needs {error.name}.", hint=hint) from None
-    options = {"envelope": envelope, "url_forms": url_forms, "streaming": streaming}
-    crash = {"restart_seconds": restart_seconds, "front": front}
-    service = {
+    options = {
         "api_token": token,
         "replies": reply or (),
-        "latency": latency,
         "models": model or (),
+        "latency": latency,
+        "envelope": envelope,
+        "url_forms": url_forms,
+        "streaming": streaming,
+        "restart_seconds": restart_seconds,
+        "front": front,
     }
     try:
         faults = [_parse_fault(text) for text in fault or ()]
-        with running(port, host, **options, **crash, **service) as emulator:  # type: ignore[arg-type]  # checked there
+        with running(port, host, **options) as emulator:  # type: ignore[arg-type]  # checked there
             emulator.inject(*faults)
             if log:
                 _log_requests()
@@ -146,14 +149,9 @@ def _list_faults() -> str:
     """Return the faults that need at most a number: `Drop`, `Refuse:n`, `Outage[:n]`."""
     written = []
     for name, kind in _fault_classes().items():
-        parameters = fields(kind)
-        required = [
-            parameter
-            for parameter in parameters
-            if parameter.default is MISSING and parameter.default_factory is MISSING
-        ]
+        required = [parameter for parameter in fields(kind) if parameter.default is MISSING]
         takes_number = _takes_number(kind)
-        if required and (not takes_number or required != [parameters[0]]):
+        if len(required) > takes_number:
             continue
         optional = "[:n]" if takes_number else ""
         written.append(name + (":n" if required else optional))

@@ -4,7 +4,8 @@
 ``xai-lowcode doctor`` prints it.
 """
 
-from xai_lowcode.diagnostics.checks import CheckResult, Finding
+from xai_lowcode.diagnostics.checks import CheckResult
+from xai_lowcode.diagnostics.findings import Finding
 from xai_lowcode.diagnostics.report import DiagnosticReport
 from xai_lowcode.diagnostics.runner import run_diagnostics
 

@@ -4,7 +4,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from xai_lowcode._version import __version__
-from xai_lowcode.diagnostics.checks import CheckResult, Finding
+from xai_lowcode.diagnostics.checks import CheckResult
+from xai_lowcode.diagnostics.findings import Finding
 from xai_lowcode.redaction import redact
 
 _VERDICTS = {

@@ -12,9 +12,9 @@ from xai_lowcode.diagnostics.checks import (
     STREAMED_APIS,
     CheckResult,
     check_streaming,
-    find_all,
     run_check,
 )
+from xai_lowcode.diagnostics.findings import find_all
 from xai_lowcode.diagnostics.report import DiagnosticReport
 from xai_lowcode.protocol.urls import path_parameters
 from xai_lowcode.settings import Settings

@@ -1,45 +1,36 @@
 """The ASGI application: authorize a request, find its route, call the handler, send the result."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from xai_lowcode.emulator import envelope as envelopes
-from xai_lowcode.emulator import fault_injection, faults
-from xai_lowcode.emulator.fault_injection import RawResponse
+from xai_lowcode.emulator import fault_injection
 from xai_lowcode.emulator.faults import CloseAfter, ErrorIn200, Fault, Refuse, Stall
 from xai_lowcode.emulator.handler_types import (
     BinaryResult,
     CrashError,
     HandlerRequest,
     HandlerResult,
-    ProviderError,
-    invalid_argument,
-    not_found,
-    undeserializable,
 )
-from xai_lowcode.emulator.handlers import Route
+from xai_lowcode.emulator.json_values import has_lone_surrogate, is_deeper
 from xai_lowcode.emulator.pages import render_page
+from xai_lowcode.emulator.provider_errors import ProviderError, bad_request, not_found
 from xai_lowcode.emulator.request import (
     TOO_DEEP,
-    BodyError,
+    GatewayError,
     ReceivedRequest,
     decode_sent_body,
     parse_body,
     receive_request,
 )
-from xai_lowcode.emulator.response_channel import ResponseChannel
+from xai_lowcode.emulator.response_channel import RawResponse, ResponseChannel
 from xai_lowcode.emulator.response_writer import ResponseWriter
-from xai_lowcode.emulator.routing import (
-    PREFIX,
-    RouteMatch,
-    UndecodableError,
-    match_route,
-    match_upstream,
-)
-from xai_lowcode.emulator.state import MAX_ENTRIES, TOKEN_PREFIX, Emulator, RecordedRequest
-from xai_lowcode.emulator.validation import MAX_DEPTH, DeserializationError, is_deeper
+from xai_lowcode.emulator.routing import PREFIX, RouteMatch, match_route, match_upstream
+from xai_lowcode.emulator.state import TOKEN_PREFIX, Emulator, RecordedRequest
+from xai_lowcode.emulator.store import MAX_ENTRIES
+from xai_lowcode.emulator.validation import MAX_DEPTH, DeserializationError
 
 CONNECTION = "xai_lowcode.connection"  # the ASGI extension with the `ConnectionControl`
 NO_HANDLER = (
@@ -47,15 +38,6 @@ NO_HANDLER = (
     "https://api.x.ai/docs for more information."
 )
 LONE_SURROGATE = "Failed to parse the request body as JSON: lone surrogate in hex escape"
-
-
-class GatewayError(Exception):
-    """An error response of the gateway before it calls the provider."""
-
-    def __init__(self, status: int, body: Any) -> None:
-        super().__init__(status)
-        self.status = status
-        self.body = body
 
 
 class EmulatorApp:
@@ -115,9 +97,8 @@ class EmulatorApp:
         if channel.is_started:
             channel.close()
             return
-        page = fault_injection.replace_response(faults.Html(502))
-        if page is not None:
-            await ResponseWriter(channel, self._emulator).write_raw(page)
+        page = fault_injection.html_page(502)
+        await ResponseWriter(channel, self._emulator).write_raw(page)
 
     async def _handle(self, channel: ResponseChannel, request: ReceivedRequest) -> None:
         if self._is_down():
@@ -144,24 +125,21 @@ class EmulatorApp:
         self, channel: ResponseChannel, request: ReceivedRequest
     ) -> tuple[RouteMatch | None, Any]:
         """Parse the body and match the route; the request is recorded also if this fails."""
-        body_error: BodyError | None = None
         body: Any = None
+        match: RouteMatch | None = None
+        refusal: GatewayError | None = None
         try:
             body = parse_body(request)
-        except BodyError as error:
-            body_error = error
-        match = self._match_route(channel, request)
-        self._record(channel, request, match, body)
-        if body_error is not None:
-            raise GatewayError(body_error.status, {"message": body_error.message})
-        return match, body
-
-    def _match_route(self, channel: ResponseChannel, request: ReceivedRequest) -> RouteMatch | None:
+        except GatewayError as error:
+            refusal = error
         try:
-            return match_route(request.method, request.path, request.query, self._emulator)
-        except UndecodableError as error:
-            self._record(channel, request, None, None)
-            raise GatewayError(400, {"message": f"Failed to decode param '{error}'"}) from None
+            match = match_route(request.method, request.path, request.query, self._emulator)
+        except GatewayError as error:
+            refusal = error
+        self._record(channel, request, match, body)
+        if refusal is not None:
+            raise refusal
+        return match, body
 
     def _record(
         self,
@@ -173,7 +151,8 @@ class EmulatorApp:
         ignored: list[str] = []
         if match is not None and isinstance(body, dict):
             # A mismatch is reported later; here only the ignored fields are collected.
-            _find_mismatch(match.route, body, ignored)
+            with suppress(DeserializationError):
+                match.route.validator.validate(body, "", ignored)
         upstream = match_upstream(request.method, match.upstream) if match else None
         recorded = RecordedRequest(
             method=request.method,
@@ -253,12 +232,10 @@ class EmulatorApp:
         if upstream is None:
             raise not_found(NO_HANDLER)
         if is_deeper(body, MAX_DEPTH):
-            raise invalid_argument(TOO_DEEP)
-        if not _is_valid_unicode(body):
-            raise invalid_argument(LONE_SURROGATE)
-        mismatch = _find_mismatch(upstream.route, body, [])
-        if mismatch is not None:
-            raise undeserializable(mismatch)
+            raise bad_request(TOO_DEEP)
+        if has_lone_surrogate(body):
+            raise bad_request(LONE_SURROGATE)
+        upstream.route.validator.validate(body, "", [])
         # The gateway repeats path parameters in the query.
         query = {**request.query, **match.values, **match.extra_query, **upstream.query}
         return await upstream.route.handler(
@@ -269,9 +246,7 @@ class EmulatorApp:
         self, writer: ResponseWriter, error: ProviderError, sequence: int, fault: Fault | None
     ) -> None:
         headers = envelopes.provider_headers(sequence, **error.headers)
-        http_headers = (
-            fault_injection.retry_after_header(fault) if isinstance(fault, Refuse) else {}
-        )
+        http_headers = fault_injection.retry_after_header(fault)
         if isinstance(error.body, dict) and "data" in error.body:
             # The documented error format has no envelope.
             await writer.write_json(error.body, error.status, http_headers)
@@ -286,21 +261,3 @@ class EmulatorApp:
         else:
             body = envelopes.wrap_error(self._emulator.envelope, error, headers)
             await writer.write_json(body, error.status, http_headers)
-
-
-def _find_mismatch(route: Route, body: Any, ignored: list[str]) -> str | None:
-    """Return the first mismatch of a body with the route's request type."""
-    try:
-        route.validator.validate(body, "", ignored)
-    except DeserializationError as error:
-        return str(error)
-    return None
-
-
-def _is_valid_unicode(body: Any) -> bool:
-    """Return True if the body can be encoded; a Rust string cannot hold a lone surrogate."""
-    try:
-        json.dumps(body, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True

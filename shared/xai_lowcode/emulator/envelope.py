@@ -1,9 +1,8 @@
 """The gateway's envelope around provider responses, and the gateway's own errors."""
 
-import json
 from typing import Any
 
-from xai_lowcode.emulator.handler_types import ProviderError
+from xai_lowcode.emulator.provider_errors import ProviderError
 from xai_lowcode.emulator.request import ReceivedRequest
 from xai_lowcode.emulator.state import Envelope
 
@@ -15,16 +14,6 @@ NOT_CONNECTED = (
 )
 FIRST_SERVER_ERROR = 500
 NOT_FOUND = {"message": "Not Found"}
-
-
-def encode_json(body: Any) -> bytes:
-    """Encode JSON as JavaScript does: without white space, and with non-ASCII characters."""
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        # A lone surrogate cannot be encoded in UTF-8; JavaScript writes it as an escape.
-        return json.dumps(body, separators=(",", ":")).encode()
 
 
 def provider_headers(sequence: int, **extra: str) -> dict[str, str]:

@@ -2,14 +2,16 @@
 
 import gzip
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from xai_lowcode.emulator import envelope as envelopes
 from xai_lowcode.emulator import faults
 from xai_lowcode.emulator.faults import Fault
-from xai_lowcode.emulator.handler_types import HandlerResult, Json, ProviderError, SSEFrame
-from xai_lowcode.emulator.response_channel import Headers, ResponseChannel
+from xai_lowcode.emulator.handler_types import HandlerResult, SSEFrame
+from xai_lowcode.emulator.json_values import Json
+from xai_lowcode.emulator.provider_errors import ProviderError
+from xai_lowcode.emulator.response_channel import Headers, RawResponse, ResponseChannel
 from xai_lowcode.emulator.state import Emulator
 
 HTML_TYPE = "text/html; charset=UTF-8"
@@ -38,15 +40,6 @@ BLOCK_SIZE = 1 << 20
 BLANK = b"\n"
 
 
-@dataclass(frozen=True, slots=True)
-class RawResponse:
-    """A response that is sent without an envelope."""
-
-    status: int
-    headers: Headers
-    body: bytes = b""
-
-
 # --- the whole response ---
 
 
@@ -69,9 +62,7 @@ def replace_response(fault: Fault | None) -> RawResponse | None:
     """Return the response that a fault sends in place of the real one; None for other faults."""
     match fault:
         case faults.Html():
-            phrase = PHRASES.get(fault.status, "Web server is returning an unknown error")
-            page = HTML_PAGE.format(status=fault.status, phrase=phrase)
-            return RawResponse(fault.status, {"content-type": HTML_TYPE}, page.encode())
+            return html_page(fault.status)
         case faults.Empty():
             kind = fault.content_type
             return RawResponse(fault.status, {} if kind is None else {"content-type": kind})
@@ -83,12 +74,17 @@ def replace_response(fault: Fault | None) -> RawResponse | None:
     return None
 
 
+def html_page(status: int) -> RawResponse:
+    """Return the error page of a proxy in front of the gateway."""
+    phrase = PHRASES.get(status, "Web server is returning an unknown error")
+    page = HTML_PAGE.format(status=status, phrase=phrase)
+    return RawResponse(status, {"content-type": HTML_TYPE}, page.encode())
+
+
 def provider_error(fault: faults.Refuse) -> ProviderError:
     """Return the provider's error of a `Refuse`."""
-    headers = {} if fault.retry_after is None else {"retry-after": f"{fault.retry_after:g}"}
-    return ProviderError(
-        fault.status, _refusal_body(fault), headers if fault.retry_after_in != "header" else {}
-    )
+    headers = {} if fault.retry_after_in == "header" else _retry_after(fault)
+    return ProviderError(fault.status, _refusal_body(fault), headers)
 
 
 def gateway_error(fault: faults.Refuse) -> Any:
@@ -100,13 +96,17 @@ def gateway_error(fault: faults.Refuse) -> Any:
     return envelopes.gateway_error(fault.status, fault.error)
 
 
-def retry_after_header(fault: faults.Refuse) -> Headers:
-    """Return the `Retry-After` header of the HTTP response."""
+def retry_after_header(fault: Fault | None) -> Headers:
+    """Return the `Retry-After` header of the HTTP response with a `Refuse`."""
+    if not isinstance(fault, faults.Refuse):
+        return {}
     # These errors have no provider headers in their body.
     header_only = fault.source == "gateway" or fault.shape == "documented"
-    if fault.retry_after is None or (fault.retry_after_in == "body" and not header_only):
-        return {}
-    return {"retry-after": f"{fault.retry_after:g}"}
+    return {} if fault.retry_after_in == "body" and not header_only else _retry_after(fault)
+
+
+def _retry_after(fault: faults.Refuse) -> Headers:
+    return {} if fault.retry_after is None else {"retry-after": f"{fault.retry_after:g}"}
 
 
 def error_in_200(fault: faults.ErrorIn200) -> HandlerResult:

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from xai_lowcode.emulator.json_values import Json
 from xai_lowcode.emulator.state import Emulator
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,34 +48,3 @@ class BinaryResult:
 
 class CrashError(Exception):
     """The gateway's process ends while it handles a request."""
-
-
-class ProviderError(Exception):
-    """An error response of the provider; the body is a JSON object or a string."""
-
-    def __init__(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
-        super().__init__(status, body)
-        self.status = status
-        self.body = body
-        self.headers = headers or {}
-
-
-def coded_error(status: int, code: str, error: str) -> ProviderError:
-    """Return an error with a code and a message."""
-    return ProviderError(status, {"code": code, "error": error})
-
-
-def invalid_argument(error: str) -> ProviderError:
-    """Return the 400 for an argument that xAI refuses."""
-    return coded_error(400, "invalid-argument", error)
-
-
-def not_found(error: str) -> ProviderError:
-    """Return the 404 for something that does not exist."""
-    return coded_error(404, "not-found", error)
-
-
-def undeserializable(problem: str) -> ProviderError:
-    """Return the 422 for a body that does not match the type of the request."""
-    lead = "Failed to deserialize the JSON body into the target type: "
-    return ProviderError(422, {"error": lead + problem})

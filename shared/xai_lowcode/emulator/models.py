@@ -7,10 +7,10 @@ text and image input, as all recent models are.
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any
 from zlib import crc32
 
-Json = dict[str, Any]
+from xai_lowcode.emulator.json_values import Json
+
 # Names that another model serves. A name without a version is that of the newest model.
 NEWEST = "grok-4.7"
 SERVED_BY: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -20,7 +20,8 @@ SERVED_BY: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"grok-imagine-image-(quality|pro)"), "grok-imagine-image-2.0"),
 )
 IMAGE_MODEL = re.compile(r"grok-imagine-image|grok-2-image")
-NO_CHAT = re.compile(r"grok-imagine|grok-2-image|.*multi-agent")
+NO_TEXT = re.compile(r"grok-imagine|grok-2-image")
+MULTI_AGENT = re.compile(r".*multi-agent")
 DEPRECATED = {"grok-beta": ("2025-09-15", "grok-3"), "grok-vision-beta": ("2025-09-15", "grok-4")}
 NOT_REASONING = re.compile(r".*non-reasoning|grok-2|grok-3(-fast)?(-latest|-beta)?$")
 SHOWS_REASONING = re.compile(r"grok-3-mini|grok-code|grok-build-0|grok-4\.3")
@@ -64,7 +65,7 @@ IMAGE_2_PRICES = {
 
 # Model pattern and allowed efforts; None if it refuses the parameter. The first match applies.
 EFFORT_RULES: tuple[tuple[re.Pattern[str], frozenset[str] | None], ...] = (
-    (re.compile(r".*multi-agent"), frozenset({"low", "medium", "high", "xhigh"})),
+    (MULTI_AGENT, frozenset({"low", "medium", "high", "xhigh"})),
     (re.compile(r"grok-build|grok-4\.20|grok-2"), None),
     (re.compile(r"grok-4\.5"), frozenset({"low", "medium", "high"})),
     (re.compile(r"grok-4\.6"), frozenset({"minimal", "low", "medium", "high", "xhigh"})),

@@ -1,20 +1,18 @@
 """URLs outside the API: the health check, generated images and descriptions of the endpoints."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from xai_lowcode.emulator import envelope as envelopes
-from xai_lowcode.emulator.fault_injection import RawResponse
 from xai_lowcode.emulator.handlers import Route
+from xai_lowcode.emulator.json_values import Json, encode_json
 from xai_lowcode.emulator.request import ReceivedRequest
-from xai_lowcode.emulator.routing import PARAMETER, PREFIX, enabled_routes, old_path
+from xai_lowcode.emulator.response_channel import JSON_TYPE, RawResponse
+from xai_lowcode.emulator.routing import PARAMETER, PREFIX, Form, enabled_routes, old_path
 from xai_lowcode.emulator.state import Emulator
 
-Json = dict[str, Any]
 PROVIDER_ORIGIN = "https://api.x.ai"
 TITLE = "xAI API for chat completions and AI model interactions"
 WEB_PAGE = "https://lowcodeapi.com/xai"
-JSON_HEADERS = {"content-type": "application/json; charset=utf-8"}
 UNKNOWN_PROVIDER = {"message": "Invalid request for OpenAPI specs"}
 
 
@@ -24,10 +22,10 @@ def render_page(request: ReceivedRequest, emulator: Emulator) -> RawResponse | N
     if path == f"{PREFIX}/definition":
         # A POST filters by its body; the gateway was observed to return no path then.
         query = {"paths": "none"} if request.method == "POST" else request.query
-        return _json_response(_describe_old(emulator, query))
+        return _json_response(_describe(emulator, query.get("paths")))
     if path == f"{PREFIX}/openapi":
         if emulator.openapi:
-            return _json_response(_describe_new(emulator))
+            return _json_response(_describe(emulator, form="new"))
         return _json_response(envelopes.NOT_FOUND, 404)
     if path == f"{PREFIX}/metadata":
         return _json_response(_list_categories(emulator))
@@ -48,29 +46,29 @@ def _render_other(request: ReceivedRequest, emulator: Emulator) -> RawResponse:
 
 
 def _json_response(body: Any, status: int = 200) -> RawResponse:
-    return RawResponse(status, JSON_HEADERS, envelopes.encode_json(body))
+    return RawResponse(status, {"content-type": JSON_TYPE}, encode_json(body))
 
 
-def _describe_old(emulator: Emulator, query: Mapping[str, str]) -> Json:
-    """Return the OpenAPI document in the old URL format, filtered by `paths`."""
-    wanted = query.get("paths")
+def _describe(emulator: Emulator, wanted: str | None = None, form: Form = "old") -> Json:
+    """Return the OpenAPI document of all routes, or of the wanted one, in a URL format."""
     names = emulator.parameter_names
     paths: Json = {}
     for route in enabled_routes(emulator):
-        path, method = old_path(route.path, names), route.method.lower()
+        path, method, parameters = route.path, route.method.lower(), PARAMETER.findall(route.path)
+        if form == "old":
+            path = old_path(path, names)
+            parameters = [names.get(name, name) for name in parameters]
         if wanted is None or wanted == f"{path.strip('/').replace('/', '-')}~{method}":
-            parameters = [names.get(name, name) for name in PARAMETER.findall(route.path)]
-            paths.setdefault(path, {})[method] = _operation(route, parameters, "query")
-    return _document(emulator, paths)
-
-
-def _describe_new(emulator: Emulator) -> Json:
-    """Return the OpenAPI document in the new URL format."""
-    paths: Json = {}
-    for route in enabled_routes(emulator):
-        operation = _operation(route, PARAMETER.findall(route.path), "path")
-        paths.setdefault(route.path, {})[route.method.lower()] = operation
-    return _document(emulator, paths)
+            location = "query" if form == "old" else "path"
+            paths.setdefault(path, {})[method] = _operation(route, parameters, location)
+    scheme = {"type": "apiKey", "in": "query", "name": "api_token"}
+    return {
+        "openapi": "3.0.0",
+        "info": {"title": "xai", "description": TITLE, "version": "1.0.0"},
+        "servers": [{"url": emulator.base_url}],
+        "paths": paths,
+        "components": {"securitySchemes": {"ApiToken": scheme}},
+    }
 
 
 def _list_categories(emulator: Emulator) -> Json:
@@ -80,17 +78,6 @@ def _list_categories(emulator: Emulator) -> Json:
         category = categories.setdefault(route.category, {"id": route.category, "paths": []})
         category["paths"] += [path, f"{path}~{route.method.lower()}"]
     return {"message": "Metadata", "res": categories}
-
-
-def _document(emulator: Emulator, paths: Json) -> Json:
-    scheme = {"type": "apiKey", "in": "query", "name": "api_token"}
-    return {
-        "openapi": "3.0.0",
-        "info": {"title": "xai", "description": TITLE, "version": "1.0.0"},
-        "servers": [{"url": emulator.base_url}],
-        "paths": paths,
-        "components": {"securitySchemes": {"ApiToken": scheme}},
-    }
 
 
 def _operation(route: Route, parameters: list[str], location: str) -> Json:

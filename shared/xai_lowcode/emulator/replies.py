@@ -1,9 +1,10 @@
 """Scripted replies, in place of what the fake model generates."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from xai_lowcode.emulator.json_values import dump_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Reply:
         """The content as text."""
         if isinstance(self.content, str):
             return self.content
-        return json.dumps(self.content, ensure_ascii=False, separators=(",", ":"))
+        return dump_json(self.content)
 
 
 USAGE = frozenset(

@@ -39,13 +39,18 @@ class ReceivedRequest:
         return {name: text for name, text in self.pairs if name != "api_token"}
 
 
-class BodyError(Exception):
-    """A body that the gateway refuses before routing."""
+class GatewayError(Exception):
+    """An error response of the gateway before it calls the provider."""
 
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, status: int, body: Any) -> None:
+        super().__init__(status)
         self.status = status
-        self.message = message
+        self.body = body
+
+
+def body_error(status: int, message: str) -> GatewayError:
+    """Return the error for a body that the gateway refuses before routing."""
+    return GatewayError(status, {"message": message})
 
 
 async def receive_request(
@@ -72,7 +77,7 @@ def decode_sent_body(request: ReceivedRequest) -> Any:
     """Decode the body as the client encoded it; None if it is not JSON."""
     try:
         return json.loads(_decompress(request))
-    except (ValueError, RecursionError, BodyError):
+    except (ValueError, RecursionError, GatewayError):
         return None
 
 
@@ -80,7 +85,7 @@ def parse_body(request: ReceivedRequest) -> Any:
     """Parse the body as the gateway forwards it.
 
     Raises:
-        BodyError: The body is too large, too deep or not valid JSON.
+        GatewayError: The body is too large, too deep or not valid JSON.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == "application/x-www-form-urlencoded":
@@ -100,13 +105,13 @@ def _decompress(request: ReceivedRequest) -> bytes:
             decompressor = zlib.decompressobj(INFLATE_ANY)
             raw = decompressor.decompress(raw, BODY_LIMIT + 1)
         except zlib.error as error:
-            raise BodyError(400, str(error)) from None
+            raise body_error(400, str(error)) from None
         if not decompressor.eof and len(raw) <= BODY_LIMIT:
-            raise BodyError(400, "unexpected end of file")
+            raise body_error(400, "unexpected end of file")
     elif encoding != "identity":
-        raise BodyError(415, f'unsupported content encoding "{encoding}"')
+        raise body_error(415, f'unsupported content encoding "{encoding}"')
     if len(raw) > BODY_LIMIT:
-        raise BodyError(413, "request entity too large")
+        raise body_error(413, "request entity too large")
     return raw
 
 
@@ -119,12 +124,12 @@ def _parse_json(text: str) -> Any:
             parse_constant=_refuse_constant,
         )
     except json.JSONDecodeError as error:
-        raise BodyError(400, _v8_message(error, text)) from None
+        raise body_error(400, _v8_message(error, text)) from None
     except RecursionError:
-        raise BodyError(400, TOO_DEEP) from None
+        raise body_error(400, TOO_DEEP) from None
     # The body parser is in strict mode: objects and arrays only.
     if not isinstance(body, dict | list):
-        raise BodyError(400, _unexpected_token(text, len(text) - len(text.lstrip())))
+        raise body_error(400, _unexpected_token(text, len(text) - len(text.lstrip())))
     return body
 
 
@@ -142,7 +147,7 @@ def parse_js_number(digits: str) -> int | float | None:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise BodyError(400, f"Unexpected token '{name[0]}', \"{name}\" is not valid JSON")
+    raise body_error(400, f"Unexpected token '{name[0]}', \"{name}\" is not valid JSON")
 
 
 def _v8_message(error: json.JSONDecodeError, text: str) -> str:

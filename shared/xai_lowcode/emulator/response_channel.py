@@ -4,10 +4,12 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from xai_lowcode.emulator.state import RecordedRequest, ResponseOutcome
 
+JSON_TYPE = "application/json; charset=utf-8"
 logger = logging.getLogger("xai_lowcode.emulator")
 NOT_PRINTABLE = re.compile(r"[^\x21-\x7e]")
 TOKEN = re.compile(r"(?<![A-Za-z0-9])at_\w+")
@@ -34,6 +36,15 @@ class ConnectionControl(Protocol):
 
     def is_closed(self) -> bool:
         """Return True if the client has disconnected."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawResponse:
+    """A response that is sent without an envelope."""
+
+    status: int
+    headers: Headers
+    body: bytes = b""
 
 
 class ResponseChannel:

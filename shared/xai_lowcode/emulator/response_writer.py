@@ -11,7 +11,6 @@ from typing import Any
 from xai_lowcode.emulator import envelope as envelopes
 from xai_lowcode.emulator import faults
 from xai_lowcode.emulator.fault_injection import (
-    RawResponse,
     corrupt_bytes,
     corrupt_frames,
     is_byte_fault,
@@ -19,13 +18,13 @@ from xai_lowcode.emulator.fault_injection import (
     send_chunks,
 )
 from xai_lowcode.emulator.handler_types import BinaryResult, CrashError, HandlerResult, SSEFrame
+from xai_lowcode.emulator.json_values import encode_json
 from xai_lowcode.emulator.request import parse_js_number
-from xai_lowcode.emulator.response_channel import Headers, ResponseChannel
+from xai_lowcode.emulator.response_channel import JSON_TYPE, Headers, RawResponse, ResponseChannel
 from xai_lowcode.emulator.state import Emulator, StreamingMode
 
 ENVELOPED_TYPE = re.compile(r"^(text|application)/(json|xml)(;.+)?$")
 VALID_STATUSES = range(100, 1000)
-JSON_TYPE = "application/json; charset=utf-8"
 SSE_TYPE = "text/event-stream; charset=utf-8"
 COOKIE = {"set-cookie": "connect.sid=s%3Aemulated.session; Path=/; HttpOnly"}
 MIN_COMPRESSED_SIZE = 512
@@ -47,7 +46,7 @@ class ResponseWriter:
     ) -> None:
         """Send a JSON body, compressed if the option is set and the client accepts gzip."""
         headers = {"content-type": JSON_TYPE, **(headers or {})}
-        encoded = envelopes.encode_json(body)
+        encoded = encode_json(body)
         large = len(encoded) >= MIN_COMPRESSED_SIZE
         if self.emulator.compression and "gzip" in self.accept_encoding and large:
             headers |= {"content-encoding": "gzip", "vary": "Accept-Encoding"}
@@ -112,7 +111,7 @@ class ResponseWriter:
             else:
                 raise CrashError
         else:
-            body = b"" if value is None else envelopes.encode_json(value)
+            body = b"" if value is None else encode_json(value)
             body = value.encode() if isinstance(value, str) else body
             await self.write_raw(RawResponse(result.status, text_headers, body))
 
@@ -133,7 +132,7 @@ class ResponseWriter:
         data = frame.data
         if not isinstance(data, str) and self.emulator.streaming == "wrapped":
             data = envelopes.wrap_chunk(self.emulator.envelope, data)
-        encoded = data.encode() if isinstance(data, str) else envelopes.encode_json(data)
+        encoded = data.encode() if isinstance(data, str) else encode_json(data)
         event = f"event: {frame.event}\n".encode() if frame.event else b""
         return event + b"data: " + encoded + b"\n\n"
 

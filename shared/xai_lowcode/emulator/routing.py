@@ -8,6 +8,7 @@ from typing import Literal
 from urllib.parse import parse_qsl, quote, unquote
 
 from xai_lowcode.emulator.handlers import ROUTES, Route
+from xai_lowcode.emulator.request import GatewayError
 from xai_lowcode.emulator.state import Emulator, UrlForms
 
 PREFIX = "/xai"
@@ -16,19 +17,13 @@ BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 QUOTED_COLON = re.compile(r"%3a", re.IGNORECASE)
 METHOD_ALIASES = {"HEAD": "GET"}
 Form = Literal["new", "old"]
-FORMS: dict[UrlForms, tuple[Form, ...]] = {
-    "new": ("new",),
-    "old": ("old",),
-    "both": ("old", "new"),
-    "old_new_drops": ("old", "new"),
-    "both_drop": ("old", "new"),
-}
-CRASHES: dict[UrlForms, tuple[Form, ...]] = {
-    "new": (),
-    "old": (),
-    "both": (),
-    "old_new_drops": ("new",),
-    "both_drop": ("old", "new"),
+# The served formats in the order of precedence, and whether a URL with parameters crashes.
+FORMS: dict[UrlForms, dict[Form, bool]] = {
+    "new": {"new": False},
+    "old": {"old": False},
+    "both": {"old": False, "new": False},
+    "old_new_drops": {"old": False, "new": True},
+    "both_drop": {"old": True, "new": True},
 }
 # Paths with a colon, as a server matches them that takes the colon for a path parameter.
 BATCH_ID = "batch_job_id"
@@ -37,10 +32,6 @@ COMPLETE_PATH = "/v1/files/batch_upload/{batch_job_id}:complete"
 FILES_VERB = re.compile(r"/v1/files(?P<verb>[^/]+)", re.IGNORECASE)
 COMPLETE_NEW = re.compile(r"/v1/files/batch_upload/(?P<id>[^/])(?P<verb>[^/]+)", re.IGNORECASE)
 COMPLETE_OLD = re.compile(r"/v1/files/batch_upload/batch_job_id(?P<verb>[^/]+)", re.IGNORECASE)
-
-
-class UndecodableError(Exception):
-    """A path parameter with invalid percent-encoding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +111,7 @@ def _match_form(
             else _match_old(route, path, query, emulator.parameter_names)
         )
         if values is not None:
-            return RouteMatch(route, values, bool(values) and form in CRASHES[emulator.url_forms])
+            return RouteMatch(route, values, bool(values) and FORMS[emulator.url_forms][form])
     return None
 
 
@@ -172,8 +163,8 @@ def _path_pattern(path: str, flags: int = 0) -> re.Pattern[str]:
 
 def _decode(text: str) -> str:
     try:
-        if BROKEN_PERCENT.search(text):
-            raise UndecodableError(text)
-        return unquote(text, errors="strict")
+        if not BROKEN_PERCENT.search(text):
+            return unquote(text, errors="strict")
     except UnicodeDecodeError:
-        raise UndecodableError(text) from None
+        pass
+    raise GatewayError(400, {"message": f"Failed to decode param '{text}'"})

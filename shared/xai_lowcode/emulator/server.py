@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Unpack
 
 import uvicorn
@@ -102,7 +103,7 @@ class LoopbackServer(uvicorn.Server):
         self._address = address
         config = uvicorn.Config(
             EmulatorApp(emulator, self._closing),
-            http=_protocol_class(emulator, self._closing),
+            http=partial(EmulatorProtocol, emulator, self._closing),  # type: ignore[arg-type]  # it is called
             loop="asyncio",
             ws="none",
             lifespan="off",
@@ -203,68 +204,64 @@ class LoopbackServer(uvicorn.Server):
             await server.wait_closed()
 
 
-class WatchedProtocol(H11Protocol):
-    """A connection that reports that the client closed it during a response."""
+class EmulatorProtocol(H11Protocol):
+    """A connection that is counted, can be reset, and reports that the client left early."""
 
-    closing: asyncio.Event
+    def __init__(self, emulator: Emulator, closing: asyncio.Event, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._emulator = emulator
+        self._closing = closing
+        # uvicorn's access log would contain the token, which is in every URL.
+        self.access_log = False
+        self._app: Any = self.app
+        self.app = self._run_app
 
-    def on_client_left(self) -> None:
-        """Do nothing before the first request; each response replaces this method."""
+    async def _run_app(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """Run the application with a scope that has the `ConnectionControl`."""
+        await self._app({**scope, "extensions": {CONNECTION: self}}, receive, send)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the parent
+        """Count the connection."""
+        super().connection_made(transport)
+        self._emulator.connections += 1
+        # Head and body are two writes; with Nagle's algorithm the second waits 40 ms.
+        self._socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def data_received(self, data: bytes) -> None:
+        """Reset the connection if that fault is next, between two requests."""
+        is_idle = self.cycle is None or self.cycle.response_complete
+        if is_idle and self._emulator.next_fault(ResetUnread):
+            self.reset()
+        else:
+            super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Report it unless the response is complete, or the emulator closed the connection."""
         is_open = self.cycle is not None and not self.cycle.response_complete
-        if is_open and not self.cycle.disconnected and not self.closing.is_set():
+        if is_open and not self.cycle.disconnected and not self._closing.is_set():
             self.on_client_left()
         super().connection_lost(exc)
 
+    def on_client_left(self) -> None:
+        """Do nothing before the first request; each response replaces this method."""
 
-def _protocol_class(emulator: Emulator, closing: asyncio.Event) -> type[asyncio.Protocol]:
-    """Create the connection class, which counts connections and can reset them."""
+    def close(self) -> None:
+        """Close the connection after the bytes that have been sent."""
+        self.cycle.disconnected = True
+        self.transport.close()
 
-    class EmulatorProtocol(WatchedProtocol):
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the parent
-            super().connection_made(transport)
-            emulator.connections += 1
-            self.closing = closing
-            # Head and body are two writes; with Nagle's algorithm the second waits 40 ms.
-            self._socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            # uvicorn's access log would contain the token, which is in every URL.
-            self.access_log = False
-            self.app = _with_connection(self.app, self)
-
-        def data_received(self, data: bytes) -> None:
-            is_idle = self.cycle is None or self.cycle.response_complete
-            if is_idle and emulator.next_fault(ResetUnread):
-                self.reset()
-            else:
-                super().data_received(data)
-
-        def close(self) -> None:
+    def reset(self) -> None:
+        """Close the connection with a TCP reset."""
+        # The client may have closed the connection.
+        with suppress(OSError):
+            self._socket().setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
+        if self.cycle is not None:
             self.cycle.disconnected = True
-            self.transport.close()
+        self.transport.abort()
 
-        def reset(self) -> None:
-            # The client may have closed the connection.
-            with suppress(OSError):
-                self._socket().setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
-            if self.cycle is not None:
-                self.cycle.disconnected = True
-            self.transport.abort()
+    def is_closed(self) -> bool:
+        """Return True if the client has disconnected."""
+        return self.transport.is_closing() or self.cycle.disconnected
 
-        def is_closed(self) -> bool:
-            return self.transport.is_closing() or self.cycle.disconnected
-
-        def _socket(self) -> Any:
-            return self.transport.get_extra_info("socket")
-
-    return EmulatorProtocol
-
-
-def _with_connection(app: Any, connection: Any) -> Any:
-    """Wrap an application so that its scope has the `ConnectionControl`."""
-
-    async def wrapped(scope: dict[str, Any], receive: Any, send: Any) -> None:
-        await app({**scope, "extensions": {CONNECTION: connection}}, receive, send)
-
-    return wrapped
+    def _socket(self) -> Any:
+        return self.transport.get_extra_info("socket")

@@ -1,114 +1,18 @@
-"""The emulator object: options, queued faults and replies, recorded requests, stored data."""
+"""The emulator object: options, queued faults and replies, recorded requests."""
 
-import hashlib
 import secrets
-import time
-import uuid
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import count
-from typing import Any, Literal, TypedDict, TypeVar, Unpack, get_args
+from typing import Any, Literal, TypedDict, Unpack, get_args, get_origin, get_type_hints
 
 from xai_lowcode.emulator.faults import Fault
 from xai_lowcode.emulator.replies import Reply
+from xai_lowcode.emulator.store import Store, StoredFile, make_uuid
 
-Json = dict[str, Any]
-T = TypeVar("T")
-MAX_IMAGES = 256
-MAX_ENTRIES = 10_000
 TOKEN_PREFIX = "at_"  # noqa: S105 - how a token begins, no token
-UUID_NAMESPACE = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
-
-
-class BoundedDict(OrderedDict[str, T]):
-    """A dictionary that evicts its oldest entries."""
-
-    def __init__(self, max_size: int = MAX_ENTRIES) -> None:
-        super().__init__()
-        self._max_size = max_size
-
-    def put(self, key: str, value: T) -> None:
-        """Add an entry."""
-        self[key] = value
-        while len(self) > self._max_size:
-            self.popitem(last=False)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredResponse:
-    """A response of the Responses API, and the input and output items up to and with it."""
-
-    body: Json
-    items: tuple[Json, ...]
-
-
-@dataclass(slots=True)
-class DeferredCompletion:
-    """A deferred chat completion, and how often it has been polled."""
-
-    body: Json
-    polls: int = 0
-
-
-@dataclass(slots=True)
-class StoredFile:
-    """An uploaded file; the upload endpoints describe it in another format than the others."""
-
-    id: str
-    name: str
-    content_type: str
-    order: int
-    content: bytearray = field(default_factory=bytearray)
-    created_at: int = field(default_factory=lambda: int(time.time()))
-    complete: bool = False
-
-    def to_dict(self) -> Json:
-        """Return the file object of `/v1/files`."""
-        return {
-            "bytes": len(self.content),
-            "created_at": self.created_at,
-            "expires_at": None,
-            "filename": self.name,
-            "id": self.id,
-            "object": "file",
-            "purpose": "",
-        }
-
-    def to_upload_dict(self) -> Json:
-        """Return the file object of the upload endpoints; 64-bit integers are strings there."""
-        return {
-            "file_id": self.id,
-            "name": self.name,
-            "size_bytes": str(len(self.content)),
-            "content_type": self.content_type,
-            "created_at": datetime.fromtimestamp(self.created_at, UTC).isoformat(),
-            "expires_at": None,
-            "hash": hashlib.sha256(self.content).hexdigest(),
-            "upload_status": "Complete" if self.complete else "Initializing",
-            "upload_error_message": "",
-            "processing_status": "complete" if self.complete else "pending",
-            "file_path": "",
-        }
-
-
-class Store:
-    """The data that outlives a request."""
-
-    def __init__(self) -> None:
-        self.images: BoundedDict[bytes] = BoundedDict(MAX_IMAGES)
-        self.responses: BoundedDict[StoredResponse] = BoundedDict()
-        self.deferred: BoundedDict[DeferredCompletion] = BoundedDict()
-        self.files: BoundedDict[StoredFile] = BoundedDict()
-        self.batches: BoundedDict[Json] = BoundedDict()
-
-    def clear(self) -> None:
-        """Delete everything."""
-        for entries in (self.images, self.responses, self.deferred, self.files, self.batches):
-            entries.clear()
-
 
 Envelope = Literal["result", "data", "bare"]
 UrlForms = Literal["new", "old", "both", "old_new_drops", "both_drop"]
@@ -117,16 +21,6 @@ DeferredPending = Literal["empty_json", "empty", "null", "never", "status_202"]
 Downloads = Literal["as_gateway", "intact"]
 ColonRoutes = Literal["exact", "first_wins"]
 ServerToolItems = Literal["documented", "2025"]
-
-ALLOWED_VALUES: dict[str, tuple[str, ...]] = {
-    "envelope": get_args(Envelope),
-    "url_forms": get_args(UrlForms),
-    "streaming": get_args(StreamingMode),
-    "deferred_pending": get_args(DeferredPending),
-    "downloads": get_args(Downloads),
-    "colon_routes": get_args(ColonRoutes),
-    "server_tool_items": get_args(ServerToolItems),
-}
 
 
 class Options(TypedDict, total=False):
@@ -152,25 +46,9 @@ class Options(TypedDict, total=False):
     front: bool
 
 
-DEFAULT_OPTIONS: Options = {
-    "envelope": "result",
-    "url_forms": "new",
-    "streaming": "live",
-    "latency": 0.0,
-    "compression": False,
-    "deferred_polls": 1,
-    "deferred_pending": "empty_json",
-    "downloads": "as_gateway",
-    "colon_routes": "exact",
-    "server_tool_items": "documented",
-    "models": (),
-    "embeddings": False,
-    "openapi": False,
-    "parameter_names": {},
-    "replies": (),
-    "api_token": "",
-    "restart_seconds": 0.0,
-    "front": False,
+OPTION_TYPES = get_type_hints(Options)
+ALLOWED_VALUES = {
+    name: get_args(kind) for name, kind in OPTION_TYPES.items() if get_origin(kind) is Literal
 }
 
 
@@ -232,35 +110,36 @@ class Emulator:
         ValueError: An option is set to a value that it does not have.
     """
 
-    envelope: Envelope
-    url_forms: UrlForms
-    streaming: StreamingMode
-    latency: float
-    compression: bool
-    deferred_polls: int
-    deferred_pending: DeferredPending
-    downloads: Downloads
-    colon_routes: ColonRoutes
-    server_tool_items: ServerToolItems
-    models: Sequence[str]
-    embeddings: bool
-    openapi: bool
-    parameter_names: Mapping[str, str]
+    envelope: Envelope = "result"
+    url_forms: UrlForms = "new"
+    streaming: StreamingMode = "live"
+    latency: float = 0.0
+    compression: bool = False
+    deferred_polls: int = 1
+    deferred_pending: DeferredPending = "empty_json"
+    downloads: Downloads = "as_gateway"
+    colon_routes: ColonRoutes = "exact"
+    server_tool_items: ServerToolItems = "documented"
+    models: Sequence[str] = ()
+    embeddings: bool = False
+    openapi: bool = False
+    parameter_names: Mapping[str, str] = {}
+    api_token: str = ""
+    restart_seconds: float = 0.0
+    front: bool = False
     replies: list[Reply]
-    api_token: str
-    restart_seconds: float
-    front: bool
 
     def __init__(self, **options: Unpack[Options]) -> None:
-        unknown = options.keys() - DEFAULT_OPTIONS.keys()
+        unknown = options.keys() - OPTION_TYPES.keys()
         if unknown:
             raise TypeError(f"unknown option: {', '.join(sorted(unknown))}")
-        self._initial_options: Options = {**DEFAULT_OPTIONS, **options}
+        # The class has no default for the replies: each emulator has a list of its own.
+        defaults: dict[str, Any] = {name: getattr(self, name, ()) for name in OPTION_TYPES}
+        self._initial_options = {**defaults, **options}
         self.origin = ""
         self._random_token = "at_r" + secrets.token_hex(16)
         self.unconnected_token = "at_r" + secrets.token_hex(16)
         self.requests: list[RecordedRequest] = []
-        self.store = Store()
         self.close_listener: Callable[[float], None] = lambda _: None
         self.end_process: Callable[[], None] = lambda: None
         self._faults: deque[Fault] = deque()
@@ -283,13 +162,13 @@ class Emulator:
     def reset(self) -> None:
         """Restore the initial options but the token; clear requests, faults and stored data."""
         for name, value in deepcopy(self._initial_options).items():
-            if name != "api_token" or not getattr(self, name, ""):
+            if name != "api_token" or not self.api_token:
                 setattr(self, name, value)
         scripted, self.replies = list(self.replies), []
         self.reply(*scripted)
         self.api_token = self.api_token or self._random_token
         self.requests.clear()
-        self.store.clear()
+        self.store = Store()
         self._faults.clear()
         self.connections = 0
         self.crashes = 0
@@ -321,7 +200,7 @@ class Emulator:
     def publish_image(self, image: bytes) -> str:
         """Store a PNG image and return its URL."""
         name = secrets.token_hex(8)
-        self.store.images.put(name, image)
+        self.store.images[name] = image
         return f"{self.origin}/images/{name}.png"
 
     def add_file(
@@ -336,9 +215,9 @@ class Emulator:
     def create_file(self, name: str, content_type: str) -> StoredFile:
         """Add a file without content, whose upload is incomplete."""
         order = self.next_sequence()
-        file_id = f"file_{uuid.uuid5(UUID_NAMESPACE, f'file/{order}')}"
+        file_id = f"file_{make_uuid(f'file/{order}')}"
         file = StoredFile(file_id, name, content_type, order)
-        self.store.files.put(file.id, file)
+        self.store.files[file.id] = file
         return file
 
     def refuse_connections(self, seconds: float) -> None:

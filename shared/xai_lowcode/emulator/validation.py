@@ -6,12 +6,18 @@ A validator checks a value, reports the first mismatch with its path, and collec
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol
 
+from xai_lowcode.emulator.provider_errors import ProviderError
+
 I32 = range(-(2**31), 2**31)
+UNDESERIALIZABLE = "Failed to deserialize the JSON body into the target type"
 MAX_DEPTH = 127  # serde's limit
 
 
-class DeserializationError(Exception):
-    """A value that does not match; the message has its path and the mismatch."""
+class DeserializationError(ProviderError):
+    """The 422 for a value that does not match; the text has its path and the mismatch."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(422, {"error": f"{UNDESERIALIZABLE}: {problem}"})
 
 
 class Validator(Protocol):
@@ -150,21 +156,6 @@ class UntaggedEnum:
         if type(value) not in self.by_type:
             fail(path, f"data did not match any variant of untagged enum {self.name}")
         self.by_type[type(value)].validate(value, path, ignored)
-
-
-def is_deeper(value: Any, depth: int) -> bool:
-    """Return True if arrays and objects are nested deeper than that."""
-    level = [value]
-    for _ in range(depth + 1):
-        nested = [node for node in level if isinstance(node, dict | list)]
-        if not nested:
-            return False
-        level = [
-            child
-            for node in nested
-            for child in (node.values() if isinstance(node, dict) else node)
-        ]
-    return True
 
 
 def fail(path: str, problem: str) -> NoReturn:

@@ -11,7 +11,13 @@ from typing import Any
 from zlib import crc32
 
 from xai_lowcode.emulator import models
-from xai_lowcode.emulator.fake_model.completion import Completion, CompletionChoice, FunctionCall
+from xai_lowcode.emulator.fake_model.completion import (
+    Completion,
+    CompletionChoice,
+    FunctionCall,
+    compute_usage,
+    replace_usage,
+)
 from xai_lowcode.emulator.fake_model.prompt_parsing import (
     Conversation,
     extract_hints,
@@ -20,12 +26,13 @@ from xai_lowcode.emulator.fake_model.prompt_parsing import (
 )
 from xai_lowcode.emulator.fake_model.schema_filler import fill_schema
 from xai_lowcode.emulator.fake_model.text import generate_reasoning, generate_text, truncate
-from xai_lowcode.emulator.fake_model.usage import compute_usage, replace_usage
-from xai_lowcode.emulator.handler_types import HandlerRequest, Json, ProviderError
+from xai_lowcode.emulator.handler_types import HandlerRequest
+from xai_lowcode.emulator.json_values import Json, dump_json, is_deeper
+from xai_lowcode.emulator.provider_errors import ProviderError
 from xai_lowcode.emulator.replies import Reply, take_reply
 from xai_lowcode.emulator.rules.json_schema import check_schema
 from xai_lowcode.emulator.tokenizer import split_tokens
-from xai_lowcode.emulator.validation import MAX_DEPTH, is_deeper
+from xai_lowcode.emulator.validation import MAX_DEPTH
 
 MAX_CALL_ID = 100_000_000
 # How many keys of an object, and how many places of a schema, are searched in a prompt.
@@ -90,7 +97,7 @@ def _generate_choice(
 
 
 def _dump_arguments(arguments: Any) -> str:
-    return arguments if isinstance(arguments, str) else _dump(dict(arguments))
+    return arguments if isinstance(arguments, str) else dump_json(dict(arguments))
 
 
 def _choose_tools(body: Json, conversation: Conversation) -> list[Json]:
@@ -145,13 +152,13 @@ def _generate_content(body: Json, conversation: Conversation, variant: int) -> s
         schema = response_format["json_schema"]["schema"]
         texts = (conversation.prompt, *conversation.tool_results)
         hints = extract_hints("\n".join(text for text in texts if text))
-        return _dump(fill_schema(schema, hints, fill_optional=True))
+        return dump_json(fill_schema(schema, hints, fill_optional=True))
     json_object = response_format["type"] == "json_object"
     if json_object or not conversation.tool_results:
         prompt_schema = _find_schema(conversation)
         if prompt_schema is not None:
             hints = extract_hints(conversation.prompt)
-            return _dump(fill_schema(prompt_schema, hints, fill_optional=True))
+            return dump_json(fill_schema(prompt_schema, hints, fill_optional=True))
     return _json_object(conversation) if json_object else generate_text(conversation, variant)
 
 
@@ -160,7 +167,7 @@ def _json_object(conversation: Conversation) -> str:
     hints = extract_hints(f"{conversation.instructions}\n{conversation.prompt}")
     keys = [text for text in hints.quotations if KEY.fullmatch(text)][:MAX_KEYS] or ["answer"]
     prompt = truncate(conversation.prompt) or "nothing"
-    return _dump({key: f"{key}: {prompt}" for key in keys})
+    return dump_json({key: f"{key}: {prompt}" for key in keys})
 
 
 def _find_schema(conversation: Conversation) -> Json | None:
@@ -204,7 +211,3 @@ def _apply_limit(text: str, body: Json) -> tuple[str, str]:
     if limit is None or len(tokens) <= limit:
         return text, "stop"
     return "".join(tokens[:limit]), "length"
-
-
-def _dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

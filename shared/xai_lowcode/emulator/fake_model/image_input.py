@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from PIL import Image, UnidentifiedImageError
 
-from xai_lowcode.emulator.handler_types import Json, invalid_argument
+from xai_lowcode.emulator.json_values import Json
+from xai_lowcode.emulator.provider_errors import bad_request, invalid_argument
 
 DATA_URL = re.compile(r"data:(image/[\w.+-]+);base64,(.*)", re.DOTALL)
 FORMATS = {"image/jpeg": "JPEG", "image/jpg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
@@ -35,7 +36,7 @@ def check_image(image_url: Json) -> None:
     """
     url, file_id = image_url.get("url"), image_url.get("file_id")
     if bool(url) == bool(file_id):
-        raise invalid_argument("Invalid argument: image_url needs either url or file_id")
+        raise invalid_argument("image_url needs either url or file_id")
     if url:
         inspect_image(image_url)
 
@@ -48,12 +49,12 @@ def inspect_image(image_url: Json) -> ImageInfo:
     try:
         parsed = urlsplit(url)
     except ValueError:
-        raise invalid_argument(BAD_URL) from None
+        raise bad_request(BAD_URL) from None
     if parsed.scheme in {"http", "https"} and parsed.netloc:
         return ImageInfo(f"one at {parsed.netloc}{parsed.path}", TILE_TOKENS)
     match = DATA_URL.fullmatch(url)
     if match is None or match[1] not in FORMATS:
-        raise invalid_argument(BAD_URL)
+        raise bad_request(BAD_URL)
     return _decode_image(match[2], FORMATS[match[1]])
 
 
@@ -61,10 +62,10 @@ def _decode_image(encoded: str, image_format: str) -> ImageInfo:
     try:
         raw = base64.b64decode(encoded, validate=True)
         if len(raw) > MAX_BYTES:
-            raise invalid_argument("Image size exceeds the limit of 20 MiB.")
+            raise bad_request("Image size exceeds the limit of 20 MiB.")
         with Image.open(BytesIO(raw), formats=[image_format]) as image:
             width, height = image.size
     except (ValueError, OSError, UnidentifiedImageError, Image.DecompressionBombError):
-        raise invalid_argument(f"{BAD_URL}; the data is not a valid {image_format}") from None
+        raise bad_request(f"{BAD_URL}; the data is not a valid {image_format}") from None
     tiles = -(-width // TILE_SIZE) * -(-height // TILE_SIZE)
     return ImageInfo(f"{image_format} {width}x{height}", TILE_TOKENS * min(tiles, MAX_TILES))

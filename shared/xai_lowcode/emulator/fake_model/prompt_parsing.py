@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xai_lowcode.emulator.fake_model.image_input import ImageInfo, inspect_image
-from xai_lowcode.emulator.handler_types import Json
+from xai_lowcode.emulator.json_values import Json
 
 NUMBER = re.compile(r"(?<![\w.])-?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?")
 QUOTATION = re.compile(

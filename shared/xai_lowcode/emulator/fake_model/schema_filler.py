@@ -12,7 +12,8 @@ from typing import Any
 from xai_lowcode.emulator.fake_model import prompt_parsing
 from xai_lowcode.emulator.fake_model.prompt_parsing import PromptHints, take_next
 from xai_lowcode.emulator.fake_model.text import truncate
-from xai_lowcode.emulator.handler_types import Json, invalid_argument
+from xai_lowcode.emulator.json_values import Json
+from xai_lowcode.emulator.provider_errors import bad_request
 from xai_lowcode.emulator.rules.json_schema import find_target
 
 FORMATS: dict[str, tuple[re.Pattern[str] | None, str]] = {
@@ -66,7 +67,7 @@ def fill_schema(schema: Json, hints: PromptHints, *, fill_optional: bool = False
     try:
         return SchemaFiller(schema, hints, fill_optional=fill_optional).fill(schema)
     except RecursionError:
-        raise invalid_argument(TOO_COMPLEX) from None
+        raise bad_request(TOO_COMPLEX) from None
 
 
 class SchemaFiller:
@@ -108,7 +109,7 @@ class SchemaFiller:
         """Resolve `$ref` and merge `allOf`."""
         self._steps += 1
         if self._steps > MAX_STEPS:
-            raise invalid_argument(TOO_COMPLEX)
+            raise bad_request(TOO_COMPLEX)
         schema: Json = node if isinstance(node, dict) else {}
         if "$ref" in schema:
             siblings = {key: value for key, value in schema.items() if key != "$ref"}

@@ -19,7 +19,8 @@ from xai_lowcode.emulator.fake_model.prompt_parsing import (
     word_stems,
 )
 from xai_lowcode.emulator.fake_model.text import truncate
-from xai_lowcode.emulator.handler_types import HandlerRequest, Json
+from xai_lowcode.emulator.handler_types import HandlerRequest
+from xai_lowcode.emulator.json_values import Json
 from xai_lowcode.emulator.replies import find_reply
 
 FIRST_POST_ID = 10**18

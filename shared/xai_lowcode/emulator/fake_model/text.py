@@ -1,9 +1,11 @@
-"""The text and the reasoning of the fake model."""
+"""The text and the reasoning of the fake model.
+
+It knows the prompts of the documentation, and answers questions from a context in the prompt.
+"""
 
 import re
 
-from xai_lowcode.emulator.fake_model.canned import find_response
-from xai_lowcode.emulator.fake_model.prompt_parsing import MAX_SEARCHED, Conversation
+from xai_lowcode.emulator.fake_model.prompt_parsing import MAX_SEARCHED, Conversation, word_stems
 
 MAX_QUOTE_LENGTH = 400
 MAX_RESULTS = 128
@@ -31,6 +33,49 @@ REASONING = (
     "A short and friendly answer that refers to it will do.",
 )
 SENTENCES_BY_EFFORT = {"none": 0, "minimal": 1, "low": 2, "medium": 3}
+# Patterns of prompts of the documentation, in any case.
+RESPONSES = {
+    r"why is the sky blue": "Air scatters the short, blue waves of sunlight most.",
+    r"count to three": "One, two, three.",
+    r"count to five": "One, two, three, four, five.",
+    r"what is 3 \*\* 3": "3 ** 3 is 27.",
+    r"and 3 \*\* 4": "3 ** 4 is 81.",
+    r"say hello to somebody": "Hello, and welcome: good to have you here!",
+    r"why a gateway needs a lighthouse": (
+        "A gateway sees many ships at night, and most of them look for the same harbour. "
+        "A lighthouse tells them where it is before they ask."
+    ),
+    r"where do foxes live": "Foxes live in dens, in woods and fields, and often in cities.",
+    r"who goes there|who are you": "I am a language model, here to answer questions.",
+    r"what is fog": "Fog is a cloud of small water drops that touches the ground.",
+    r"name three harbours": "Rotterdam, Hamburg and Singapore.",
+    r"capital of france": "Paris",
+    r"why do ropes have strands": (
+        "Coloured strands have marked ropes since the age of sail: they show who made the "
+        "rope and what it may carry."
+    ),
+    r"how are tides foretold": (
+        "The moon pulls the sea towards it. Watch when it is highest, note when the water "
+        "is, and the tide comes about 50 minutes later every day."
+    ),
+    r"what is '?vienna'? like": (
+        "Vienna is a city of music and coffee houses on the Danube, with palaces in its "
+        "centre and vineyards at its edge."
+    ),
+    r"poem about whales": (
+        "Below the ice, below the foam,\nthe whales are singing themselves home;\n"
+        "the sea is wide, the song is long,\nand every wave repeats the song."
+    ),
+}
+ASKS_NAME = re.compile(r"what(?:'s| is) my name|do you know my name", re.IGNORECASE)
+TELLS_NAME = re.compile(r"\bmy name is ([^\W\d_]{1,40})", re.IGNORECASE)
+TELLS_ONLY_NAME = re.compile(r"my name is ([^\W\d_]{1,40})[.!]?", re.IGNORECASE)
+HAS_CONTEXT = re.compile(r"\bcontext\b", re.IGNORECASE)
+LABEL = re.compile(
+    r"^(?:(?:original |refined )?(?:question|query|human|user|answer)\s*:\s*)+", re.IGNORECASE
+)
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
+MIN_COMMON_STEMS = 2
 
 
 def generate_text(conversation: Conversation, variant: int) -> str:
@@ -51,7 +96,7 @@ def generate_text(conversation: Conversation, variant: int) -> str:
         sentences.append(f"I see {count} image{'s' if count > 1 else ''}: {descriptions}.")
     if conversation.file_count:
         sentences.append(f"I was given {conversation.file_count} file(s).")
-    known = find_response(conversation)
+    known = _find_response(conversation)
     if not prompt:
         sentences.append("How can I help you?")
     elif known is not None and not conversation.tool_results:
@@ -74,3 +119,33 @@ def generate_reasoning(conversation: Conversation, effort: str | None) -> str:
 def truncate(text: str) -> str:
     """Truncate a long prompt."""
     return text if len(text) <= MAX_QUOTE_LENGTH else text[:MAX_QUOTE_LENGTH] + "…"
+
+
+def _find_response(conversation: Conversation) -> str | None:
+    """Return the text for a known prompt, or the answer in a context; None for other prompts."""
+    prompt = conversation.prompt[:MAX_SEARCHED].strip()
+    told = TELLS_ONLY_NAME.fullmatch(prompt)
+    if told:
+        return f"Nice to meet you, {told[1]}."
+    if ASKS_NAME.search(prompt):
+        names = TELLS_NAME.findall(f"{conversation.earlier}\n{prompt}"[-MAX_SEARCHED:])
+        return f"Your name is {names[-1]}." if names else "You have not told me your name."
+    known = (
+        text for pattern, text in RESPONSES.items() if re.search(pattern, prompt, re.IGNORECASE)
+    )
+    in_context = _find_in_context(f"{conversation.instructions[:MAX_SEARCHED]}\n{prompt}")
+    return in_context or next(known, None)
+
+
+def _find_in_context(text: str) -> str | None:
+    """Return the sentence of a context that has the most words of the question."""
+    if not HAS_CONTEXT.search(text):
+        return None
+    parts = [LABEL.sub("", part.strip()) for part in SENTENCE_END.split(text)]
+    questions = [part for part in parts if part.endswith("?")]
+    if not questions:
+        return None
+    asked = word_stems(questions[-1])
+    sentences = [part for part in parts if not part.endswith("?") and not HAS_CONTEXT.search(part)]
+    best = max(sentences, key=lambda part: len(asked & word_stems(part)), default="")
+    return best if len(asked & word_stems(best)) >= MIN_COMMON_STEMS else None

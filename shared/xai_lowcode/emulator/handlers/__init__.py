@@ -8,7 +8,6 @@ from xai_lowcode.emulator.handlers import (
     account,
     chat,
     completions,
-    deferred,
     embeddings,
     files,
     images,
@@ -17,19 +16,18 @@ from xai_lowcode.emulator.handlers import (
     responses,
     tokenize,
 )
+from xai_lowcode.emulator.schemas.chat import CHAT_REQUEST
+from xai_lowcode.emulator.schemas.messages import MESSAGE_REQUEST
+from xai_lowcode.emulator.schemas.responses import MODEL_REQUEST
 from xai_lowcode.emulator.validation import ANYTHING, Validator
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One endpoint.
+    """One endpoint; its name and category are those of the gateway's documentation.
 
     Attributes:
-        name: The name in the gateway's documentation.
-        category: The category in the gateway's documentation.
-        method: The HTTP method.
         path: The path with parameter names in braces.
-        handler: The coroutine function that handles a request.
         validator: The type of the request body.
         option: The option of the emulator that enables the route; None if it is always enabled.
     """
@@ -45,13 +43,13 @@ class Route:
 
 ROUTES = (
     Route("Create Chat Completion", "Chat", "POST", "/v1/chat/completions",
-          chat.create, chat.CHAT_REQUEST),
+          chat.create, CHAT_REQUEST),
     Route("Get Deferred Chat Completion", "Chat",
-          "GET", "/v1/chat/deferred-completion/{request_id}", deferred.retrieve),
+          "GET", "/v1/chat/deferred-completion/{request_id}", chat.retrieve_deferred),
     Route("Create a Message", "Message", "POST", "/v1/messages",
-          messages.create, messages.MESSAGE_REQUEST),
+          messages.create, MESSAGE_REQUEST),
     Route("Create New Response", "Responses", "POST", "/v1/responses",
-          responses.create, responses.MODEL_REQUEST),
+          responses.create, MODEL_REQUEST),
     Route("Retrieve Previous Response", "Responses", "GET", "/v1/responses/{response_id}",
           responses.retrieve),
     Route("Delete Previous Response", "Responses", "DELETE", "/v1/responses/{response_id}",

@@ -1,22 +1,17 @@
 """Handlers of the two legacy completion endpoints, which reasoning models refuse."""
 
-import time
-import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from xai_lowcode.emulator import models
 from xai_lowcode.emulator.fake_model.completion import Completion
 from xai_lowcode.emulator.fake_model.decide import complete
-from xai_lowcode.emulator.handler_types import (
-    HandlerRequest,
-    HandlerResult,
-    Json,
-    SSEFrame,
-    invalid_argument,
-)
+from xai_lowcode.emulator.handler_types import HandlerRequest, HandlerResult, SSEFrame
+from xai_lowcode.emulator.json_values import Json
+from xai_lowcode.emulator.provider_errors import bad_request, invalid_argument
 from xai_lowcode.emulator.rules.chat import check_chat_model, check_request
-from xai_lowcode.emulator.state import UUID_NAMESPACE
+from xai_lowcode.emulator.schemas.chat import STREAM_OPTIONS
+from xai_lowcode.emulator.schemas.messages import METADATA
 from xai_lowcode.emulator.tokenizer import split_tokens
 from xai_lowcode.emulator.validation import (
     BOOLEAN,
@@ -47,7 +42,7 @@ SAMPLE_REQUEST = Struct(
         "seed": INTEGER,
         "stop": ArrayOf(STRING),
         "stream": BOOLEAN,
-        "stream_options": Struct("StreamOptions", {"include_usage": BOOLEAN}),
+        "stream_options": STREAM_OPTIONS,
         "suffix": STRING,
         "temperature": NUMBER,
         "top_p": NUMBER,
@@ -59,7 +54,7 @@ COMPLETE_REQUEST = Struct(
     {"prompt": STRING, "max_tokens_to_sample": INTEGER},
     {
         "model": STRING,
-        "metadata": Struct("MessageMetadata", {}, {"user_id": STRING}),
+        "metadata": METADATA,
         "stop_sequences": ArrayOf(STRING),
         "stream": BOOLEAN,
         "temperature": NUMBER,
@@ -78,15 +73,15 @@ async def create(request: HandlerRequest) -> HandlerResult:
     body = request.body
     prompts = [body["prompt"]] if isinstance(body["prompt"], str) else body["prompt"]
     if not prompts:
-        raise invalid_argument("Invalid argument: prompt must not be empty")
+        raise invalid_argument("prompt must not be empty")
     if len(prompts) * (body.get("n") or 1) > MAX_CHOICES:
-        raise invalid_argument(f"Invalid argument: a maximum of {MAX_CHOICES} choices")
+        raise invalid_argument(f"a maximum of {MAX_CHOICES} choices")
     chat = {name: body[name] for name in CHAT_FIELDS if body.get(name) is not None}
     completions = [_complete_prompt(chat, prompt, request) for prompt in prompts]
     response = {
-        "id": str(uuid.uuid5(UUID_NAMESPACE, f"sample/{request.sequence}")),
+        "id": completions[0].make_id("sample"),
         "object": "text_completion",
-        "created": int(time.time()),
+        "created": completions[0].created,
         "model": body["model"],
         "choices": list(_choices(body, prompts, completions)),
         "usage": _sum_usage([completion.usage for completion in completions]),
@@ -99,7 +94,7 @@ async def create_anthropic(request: HandlerRequest) -> HandlerResult:
     """Complete a prompt with `Human:` and `Assistant:` turns (`/v1/complete`)."""
     body = request.body
     if body.get("stream"):
-        raise invalid_argument("Argument not supported: stream")
+        raise bad_request("Argument not supported: stream")
     prompt = body["prompt"].strip()
     if prompt.startswith("Human:") and prompt.endswith("Assistant:"):
         prompt = prompt.removeprefix("Human:").removesuffix("Assistant:").strip()
@@ -108,22 +103,21 @@ async def create_anthropic(request: HandlerRequest) -> HandlerResult:
     chat |= {"max_tokens": body["max_tokens_to_sample"], "stop": body.get("stop_sequences")}
     completion = _complete_prompt(chat, prompt, request)
     choice = completion.choices[0]
-    return HandlerResult(
-        {
-            "type": "completion",
-            "id": str(uuid.uuid5(UUID_NAMESPACE, f"complete/{request.sequence}")),
-            "completion": f" {choice.text}",
-            "stop_reason": "max_tokens" if choice.finish_reason == "length" else "stop_sequence",
-            "model": body["model"],
-        }
-    )
+    response = {
+        "type": "completion",
+        "id": completion.make_id("complete"),
+        "completion": f" {choice.text}",
+        "stop_reason": "max_tokens" if choice.finish_reason == "length" else "stop_sequence",
+        "model": body["model"],
+    }
+    return HandlerResult(response)
 
 
 def _complete_prompt(chat: Json, prompt: str, request: HandlerRequest) -> Completion:
     chat = {**chat, "messages": [{"role": "user", "content": prompt}]}
     check_chat_model(chat, request.emulator.models)
     if models.is_reasoning(chat["model"]):
-        raise invalid_argument(REASONING_MODEL.format(chat["model"]))
+        raise bad_request(REASONING_MODEL.format(chat["model"]))
     check_request(chat)
     return complete(chat, request)
 

@@ -9,19 +9,19 @@ import math
 import struct
 
 from xai_lowcode.emulator.fake_model.prompt_parsing import word_stems
-from xai_lowcode.emulator.handler_types import (
-    HandlerRequest,
-    HandlerResult,
-    Json,
+from xai_lowcode.emulator.handler_types import HandlerRequest, HandlerResult
+from xai_lowcode.emulator.json_values import Json
+from xai_lowcode.emulator.provider_errors import (
+    check_choice,
+    check_prompt_length,
+    check_range,
     invalid_argument,
 )
-from xai_lowcode.emulator.rules.chat import PROMPT_TOO_LONG
 from xai_lowcode.emulator.tokenizer import count_tokens
 from xai_lowcode.emulator.validation import ANYTHING, INTEGER, STRING, ArrayOf, Struct, UntaggedEnum
 
 DEFAULT_DIMENSIONS = 256
 MAX_DIMENSIONS = 1_024
-MAX_TOKENS = 100_000
 MAX_TEXTS = 128
 ENCODING_FORMATS = ("float", "base64")
 EMBEDDING_REQUEST = Struct(
@@ -68,28 +68,16 @@ def _parse_input(value: object) -> list[str]:
     if items and all(isinstance(item, int) for item in items):
         return [str(items)]
     if not all(isinstance(item, str | list) for item in items):
-        raise invalid_argument(
-            "Invalid argument: input is a text, texts, tokens or lists of tokens"
-        )
+        raise invalid_argument("input is a text, texts, tokens or lists of tokens")
     return [item if isinstance(item, str) else str(item) for item in items]
 
 
 def _check(body: Json, texts: list[str], dimensions: int) -> None:
     if not 1 <= len(texts) <= MAX_TEXTS:
-        raise invalid_argument(
-            f"Invalid argument: input takes 1 to {MAX_TEXTS} texts, got {len(texts)}"
-        )
-    if not 1 <= dimensions <= MAX_DIMENSIONS:
-        raise invalid_argument(
-            f"Invalid argument: dimensions must be between 1 and {MAX_DIMENSIONS}, got {dimensions}"
-        )
-    tokens = sum(count_tokens(text) for text in texts)
-    if tokens > MAX_TOKENS:
-        raise invalid_argument(PROMPT_TOO_LONG.format(MAX_TOKENS, tokens))
-    if (body.get("encoding_format") or "float") not in ENCODING_FORMATS:
-        raise invalid_argument(
-            f"Invalid argument: encoding_format is one of {', '.join(ENCODING_FORMATS)}"
-        )
+        raise invalid_argument(f"input takes 1 to {MAX_TEXTS} texts, got {len(texts)}")
+    check_range("dimensions", dimensions, 1, MAX_DIMENSIONS)
+    check_prompt_length(sum(count_tokens(text) for text in texts))
+    check_choice("encoding_format", body.get("encoding_format") or "float", ENCODING_FORMATS)
 
 
 def _encode(vector: list[float], body: Json) -> list[float] | str:

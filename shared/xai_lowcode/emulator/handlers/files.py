@@ -2,19 +2,18 @@
 
 import base64
 import re
-import uuid
 from collections.abc import Callable
 from typing import Any
 
-from xai_lowcode.emulator.handler_types import (
-    BinaryResult,
-    HandlerRequest,
-    HandlerResult,
+from xai_lowcode.emulator.handler_types import BinaryResult, HandlerRequest, HandlerResult
+from xai_lowcode.emulator.provider_errors import (
+    bad_request,
+    check_choice,
     coded_error,
     invalid_argument,
-    not_found,
+    require_found,
 )
-from xai_lowcode.emulator.state import UUID_NAMESPACE, StoredFile
+from xai_lowcode.emulator.store import StoredFile, make_uuid
 from xai_lowcode.emulator.validation import STRING, ArrayOf, Struct
 
 MAX_PAGE_SIZE = 100
@@ -41,14 +40,12 @@ async def list_files(request: HandlerRequest) -> HandlerResult:
     """Return one page of files. The last page has a pagination token too."""
     query = request.query
     limit = query.get("limit") or str(MAX_PAGE_SIZE)
-    order = _check_choice("order", query.get("order") or "desc", ORDERS)
-    sort_by = _check_choice("sort_by", query.get("sort_by") or "created_at", tuple(SORT_KEYS))
+    order = check_choice("order", query.get("order") or "desc", ORDERS)
+    sort_by = check_choice("sort_by", query.get("sort_by") or "created_at", SORT_KEYS)
     if not LIMIT.fullmatch(limit) or not 1 <= int(limit) <= MAX_PAGE_SIZE:
-        raise invalid_argument(
-            f"Invalid argument: limit must be between 1 and {MAX_PAGE_SIZE}, got {limit}"
-        )
+        raise invalid_argument(f"limit must be between 1 and {MAX_PAGE_SIZE}, got {limit}")
     if query.get("filter"):
-        raise invalid_argument("The emulator does not support `filter`.")
+        raise bad_request("The emulator does not support `filter`.")
     files = sorted(
         request.emulator.store.files.values(), key=SORT_KEYS[sort_by], reverse=order == "desc"
     )
@@ -82,7 +79,7 @@ async def update(request: HandlerRequest) -> HandlerResult:
 async def download(request: HandlerRequest) -> BinaryResult:
     """Return the content of a file."""
     file = _get_file(request)
-    form = _check_choice("format", request.query.get("format") or "original", DOWNLOAD_FORMATS)
+    form = check_choice("format", request.query.get("format") or "original", DOWNLOAD_FORMATS)
     content_type = file.content_type or DEFAULT_CONTENT_TYPE
     return BinaryResult(bytes(file.content), "text/plain" if form == "text" else content_type)
 
@@ -90,7 +87,7 @@ async def download(request: HandlerRequest) -> BinaryResult:
 async def initialize_upload(request: HandlerRequest) -> HandlerResult:
     """Create a file without content."""
     if not request.body["name"].strip():
-        raise invalid_argument("Invalid argument: name must not be empty")
+        raise invalid_argument("name must not be empty")
     _check_content_type(request.body["content_type"])
     file = request.emulator.create_file(request.body["name"], request.body["content_type"])
     return HandlerResult({"file_id": file.id, "metadata": file.to_upload_dict()})
@@ -102,7 +99,7 @@ async def upload_chunk(request: HandlerRequest) -> HandlerResult:
     try:
         chunk = base64.b64decode(request.body["chunk"], validate=True)
     except ValueError:
-        raise invalid_argument("Invalid argument: chunk is not valid base64") from None
+        raise invalid_argument("chunk is not valid base64") from None
     if len(file.content) + len(chunk) > MAX_FILE_SIZE:
         error = f"File size exceeds the limit of {MAX_FILE_SIZE} bytes."
         raise coded_error(413, "resource-exhausted", error)
@@ -115,22 +112,21 @@ async def create_batch(request: HandlerRequest) -> HandlerResult:
     """Create a batch upload and its files."""
     offered = request.body.get("files") or ()
     if len(offered) > MAX_BATCH:
-        raise invalid_argument(f"Invalid argument: a maximum of {MAX_BATCH} files")
+        raise invalid_argument(f"a maximum of {MAX_BATCH} files")
     for file in offered:
         _check_content_type(file["content_type"])
-    name = f"batch_{uuid.uuid5(UUID_NAMESPACE, f'batch/{request.sequence}')}"
+    name = f"batch_{make_uuid(f'batch/{request.sequence}')}"
     files = [request.emulator.create_file(file["name"], file["content_type"]) for file in offered]
     batch = {"batch_job_id": name, "status": "in_progress", "files": [file.id for file in files]}
-    request.emulator.store.batches.put(name, batch)
+    request.emulator.store.batches[name] = batch
     return HandlerResult(batch)
 
 
 async def complete_batch(request: HandlerRequest) -> HandlerResult:
     """Complete a batch upload."""
     name = request.path["batch_job_id"]
-    batch = request.emulator.store.batches.get(name)
-    if batch is None:
-        raise not_found(f"Batch job not found: {name}")
+    found = request.emulator.store.batches.get(name)
+    batch = require_found(found, f"Batch job not found: {name}")
     batch["status"] = "completed"
     return HandlerResult(batch)
 
@@ -138,23 +134,12 @@ async def complete_batch(request: HandlerRequest) -> HandlerResult:
 def _check_content_type(content_type: str) -> None:
     """Check a content type, which becomes a header of the download."""
     if not CONTENT_TYPE.fullmatch(content_type):
-        raise invalid_argument("Invalid argument: content_type has characters beyond ASCII")
+        raise invalid_argument("content_type has characters beyond ASCII")
 
 
 def _get_file(request: HandlerRequest, file_id: str | None = None) -> StoredFile:
     file_id = request.path["file_id"] if file_id is None else file_id
-    file = request.emulator.store.files.get(file_id)
-    if file is None:
-        raise not_found(f"File not found: {file_id}")
-    return file
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> str:
-    if value not in choices:
-        raise invalid_argument(
-            f"Invalid argument: {name} is one of {', '.join(choices)}, not {value}"
-        )
-    return value
+    return require_found(request.emulator.store.files.get(file_id), f"File not found: {file_id}")
 
 
 def _files_after(files: list[StoredFile], token: str) -> list[StoredFile]:
@@ -163,4 +148,4 @@ def _files_after(files: list[StoredFile], token: str) -> list[StoredFile]:
     for index, file in enumerate(files):
         if file.id == token:
             return files[index + 1 :]
-    raise invalid_argument(f"Invalid argument: unknown pagination_token {token}")
+    raise invalid_argument(f"unknown pagination_token {token}")

@@ -6,13 +6,16 @@ from collections.abc import Collection
 
 from xai_lowcode.emulator import models
 from xai_lowcode.emulator.fake_model.images import RESOLUTIONS, generate_image
-from xai_lowcode.emulator.handler_types import (
-    HandlerRequest,
-    HandlerResult,
-    Json,
+from xai_lowcode.emulator.handler_types import HandlerRequest, HandlerResult
+from xai_lowcode.emulator.json_values import Json
+from xai_lowcode.emulator.provider_errors import (
+    bad_request,
+    check_choice,
+    check_range,
     invalid_argument,
 )
 from xai_lowcode.emulator.replies import take_reply
+from xai_lowcode.emulator.schemas.chat import SERVICE_TIER
 from xai_lowcode.emulator.validation import INTEGER, STRING, StringEnum, Struct
 
 ASPECT_RATIOS = (
@@ -34,7 +37,7 @@ GENERATE_REQUEST = Struct(
         "quality": STRING,
         "response_format": STRING,
         "size": STRING,
-        "service_tier": StringEnum(("auto", "default", "priority")),
+        "service_tier": SERVICE_TIER,
         "user": STRING,
     },
 )
@@ -70,22 +73,16 @@ def _image_object(request: HandlerRequest, image: bytes) -> Json:
 
 def _check(body: Json, model: str, extra: Collection[str]) -> None:
     if not models.exists(model, extra):
-        raise invalid_argument(f"Model not found: {model}")
+        raise bad_request(f"Model not found: {model}")
     if not models.IMAGE_MODEL.match(model):
-        raise invalid_argument(f"Model {model} does not support image generation.")
+        raise bad_request(f"Model {model} does not support image generation.")
     if body.get("size") is not None:
-        raise invalid_argument("Argument not supported: size")
-    if (body.get("quality") or "auto") not in QUALITIES:
-        raise invalid_argument(f"Invalid argument: quality is one of {', '.join(QUALITIES)}")
+        raise bad_request("Argument not supported: size")
+    check_choice("quality", body.get("quality") or "auto", QUALITIES)
     if not body["prompt"].strip():
-        raise invalid_argument("Invalid argument: prompt must not be empty")
-    if body.get("n") is not None and not 1 <= body["n"] <= MAX_IMAGES:
-        raise invalid_argument(
-            f"Invalid argument: n must be between 1 and {MAX_IMAGES}, got {body['n']}"
-        )
-    if (body.get("response_format") or "url") not in RESPONSE_FORMATS:
-        raise invalid_argument(
-            f"Invalid argument: response_format is one of {', '.join(RESPONSE_FORMATS)}"
-        )
+        raise invalid_argument("prompt must not be empty")
+    if body.get("n") is not None:
+        check_range("n", body["n"], 1, MAX_IMAGES)
+    check_choice("response_format", body.get("response_format") or "url", RESPONSE_FORMATS)
     if body.get("resolution") == "1.5k" and "2.0" not in models.served_by(model):
-        raise invalid_argument(f"Model {model} does not support resolution 1.5k.")
+        raise bad_request(f"Model {model} does not support resolution 1.5k.")

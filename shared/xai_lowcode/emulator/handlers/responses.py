@@ -1,21 +1,19 @@
 """Handlers of the Responses API."""
 
-import uuid
 from collections.abc import Sequence
 
 from xai_lowcode.emulator.fake_model.decide import complete
 from xai_lowcode.emulator.fake_model.prompt_parsing import parse_conversation
 from xai_lowcode.emulator.fake_model.server_tools import run_server_tools
-from xai_lowcode.emulator.handler_types import HandlerRequest, HandlerResult, Json, not_found
+from xai_lowcode.emulator.handler_types import HandlerRequest, HandlerResult
+from xai_lowcode.emulator.json_values import Json
+from xai_lowcode.emulator.provider_errors import require_found
 from xai_lowcode.emulator.rules.chat import check_model, check_request
 from xai_lowcode.emulator.rules.responses import check_responses_request
-from xai_lowcode.emulator.schemas.responses import MODEL_REQUEST
 from xai_lowcode.emulator.serializers.responses import ResponseOutput, ResponseSerializer
 from xai_lowcode.emulator.serializers.responses_events import to_frames
 from xai_lowcode.emulator.serializers.responses_input import parse_input, to_chat_request
-from xai_lowcode.emulator.state import UUID_NAMESPACE, StoredResponse
-
-__all__ = ["MODEL_REQUEST", "create", "delete", "retrieve"]
+from xai_lowcode.emulator.store import StoredResponse
 
 
 async def create(request: HandlerRequest) -> HandlerResult:
@@ -28,7 +26,7 @@ async def create(request: HandlerRequest) -> HandlerResult:
     response = ResponseSerializer(output).to_body()
     if body.get("store") is not False:
         stored = StoredResponse(response, (*items, *response["output"]))
-        request.emulator.store.responses.put(output.id, stored)
+        request.emulator.store.responses[output.id] = stored
     frames = to_frames(ResponseSerializer(output, streamed=True)) if body.get("stream") else None
     return HandlerResult(response, frames)
 
@@ -54,8 +52,7 @@ async def _generate_output(request: HandlerRequest, items: Sequence[Json]) -> Re
     if completion.choices[0].calls:
         # A response with function calls has no server-side tool calls.
         tool_uses = []
-    name = str(uuid.uuid5(UUID_NAMESPACE, f"response/{request.sequence}"))
-    return ResponseOutput(name, request.body, completion, tool_uses)
+    return ResponseOutput(request.body, completion, tool_uses)
 
 
 def _previous_items(request: HandlerRequest) -> tuple[Json, ...]:
@@ -64,7 +61,5 @@ def _previous_items(request: HandlerRequest) -> tuple[Json, ...]:
 
 
 def _get_response(request: HandlerRequest, name: str) -> StoredResponse:
-    response = request.emulator.store.responses.get(name)
-    if response is None:
-        raise not_found(f"Response with id={name} not found.")
-    return response
+    found = request.emulator.store.responses.get(name)
+    return require_found(found, f"Response with id={name} not found.")

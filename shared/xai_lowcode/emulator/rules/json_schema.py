@@ -5,7 +5,8 @@ from itertools import chain
 from typing import Any
 from urllib.parse import unquote
 
-from xai_lowcode.emulator.handler_types import Json, invalid_argument
+from xai_lowcode.emulator.json_values import Json
+from xai_lowcode.emulator.provider_errors import bad_request
 
 UNIONS = ("anyOf", "oneOf")
 SCHEMA_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
@@ -36,25 +37,23 @@ def check_schema(name: str, schema: Any) -> None:
         ProviderError: xAI cannot compile the schema.
     """
     if not isinstance(schema, dict):
-        raise invalid_argument(NOT_AN_OBJECT.format(name=name, root="not a schema"))
+        raise bad_request(NOT_AN_OBJECT.format(name=name, root="not a schema"))
     nodes = list(_walk(schema, "#"))
     schemas = {id(node) for _, node in nodes}
     for path, node in nodes:
         references = _find_bad_references(node, schema, schemas)
         for problem in chain(_find_problems(node), references):
-            raise invalid_argument(
-                f"{name}: Invalid arguments passed to the model. {problem} at {path}"
-            )
+            raise bad_request(f"{name}: Invalid arguments passed to the model. {problem} at {path}")
     _check_root(name, schema)
 
 
 def _check_root(name: str, schema: Json) -> None:
     for union in UNIONS:
         if not all(_is_object(branch, schema) for branch in schema.get(union) or []):
-            raise invalid_argument(NOT_AN_OBJECT.format(name=name, root=UNION_ROOT))
+            raise bad_request(NOT_AN_OBJECT.format(name=name, root=UNION_ROOT))
     if not any(schema.get(union) for union in UNIONS) and not _is_object(schema, schema):
         root = f"of type {schema.get('type')}"
-        raise invalid_argument(NOT_AN_OBJECT.format(name=name, root=root))
+        raise bad_request(NOT_AN_OBJECT.format(name=name, root=root))
 
 
 def _is_object(schema: Any, root: Json) -> bool:

@@ -74,10 +74,11 @@ TOOL = TaggedEnum(
         "live_search": Struct("Tool", {}, {"sources": ANYTHING}),
     },
 )
+TOOL_MODE = StringEnum(("none", "auto", "required"))
 TOOL_CHOICE = UntaggedEnum(
     "ToolChoice",
     {
-        str: StringEnum(("none", "auto", "required")),
+        str: TOOL_MODE,
         dict: Struct(
             "ToolChoice",
             # The service accepts other types than `function` and ignores the choice then.
@@ -103,6 +104,8 @@ RESPONSE_FORMAT = TaggedEnum(
         ),
     },
 )
+SERVICE_TIER = StringEnum(("auto", "default", "priority"))
+STREAM_OPTIONS = Struct("StreamOptions", {"include_usage": BOOLEAN})
 CHAT_REQUEST = Struct(
     "ChatRequest",
     {"messages": ArrayOf(TaggedEnum("role", {role: _message(role) for role in PARTS_BY_ROLE}))},
@@ -125,10 +128,10 @@ CHAT_REQUEST = Struct(
         "safety_identifier": STRING,
         "search_parameters": ANYTHING,
         "seed": INTEGER,
-        "service_tier": StringEnum(("auto", "default", "priority")),
+        "service_tier": SERVICE_TIER,
         "stop": ArrayOf(STRING),
         "stream": BOOLEAN,
-        "stream_options": Struct("StreamOptions", {"include_usage": BOOLEAN}),
+        "stream_options": STREAM_OPTIONS,
         "temperature": NUMBER,
         "tool_choice": TOOL_CHOICE,
         "tools": ArrayOf(TOOL),

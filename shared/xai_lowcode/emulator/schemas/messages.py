@@ -62,17 +62,17 @@ SINGLE_TOOL: dict[str, Validator] = {"disable_parallel_tool_use": BOOLEAN}
 TOOL_CHOICE = TaggedEnum(
     "type",
     {
-        "auto": Struct("MessageToolChoice", {}, SINGLE_TOOL),
-        "any": Struct("MessageToolChoice", {}, SINGLE_TOOL),
+        **dict.fromkeys(("auto", "any"), Struct("MessageToolChoice", {}, SINGLE_TOOL)),
         "tool": Struct("MessageToolChoice", {"name": STRING}, SINGLE_TOOL),
     },
 )
+METADATA = Struct("MessageMetadata", {}, {"user_id": STRING})
 MESSAGE_REQUEST = Struct(
     "MessageRequest",
     {"messages": ArrayOf(MESSAGE), "max_tokens": INTEGER},
     {
         "model": STRING,
-        "metadata": Struct("MessageMetadata", {}, {"user_id": STRING}),
+        "metadata": METADATA,
         "stop_sequences": ArrayOf(STRING),
         "stream": BOOLEAN,
         "system": UntaggedEnum(

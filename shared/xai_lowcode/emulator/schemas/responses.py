@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from xai_lowcode.emulator.schemas.chat import FUNCTION, SERVICE_TIER, TOOL_MODE
 from xai_lowcode.emulator.validation import (
     ANYTHING,
     BOOLEAN,
@@ -12,7 +13,6 @@ from xai_lowcode.emulator.validation import (
     STRING,
     ArrayOf,
     DeserializationError,
-    StringEnum,
     Struct,
     TaggedEnum,
     UntaggedEnum,
@@ -97,11 +97,7 @@ FILTERS: dict[str, Validator] = {
 TOOL = TaggedEnum(
     "type",
     {
-        "function": Struct(
-            "FunctionDefinition",
-            {"name": STRING, "parameters": ANYTHING},
-            {"description": STRING, "strict": BOOLEAN},
-        ),
+        "function": FUNCTION,
         "web_search": Struct(
             "WebSearch",
             {},
@@ -165,10 +161,7 @@ FORMAT = TaggedEnum(
 )
 TOOL_CHOICE = UntaggedEnum(
     "ModelToolChoice",
-    {
-        str: StringEnum(("none", "auto", "required")),
-        dict: Struct("FunctionChoice", {"type": STRING}, {"name": STRING}),
-    },
+    {str: TOOL_MODE, dict: Struct("FunctionChoice", {"type": STRING}, {"name": STRING})},
 )
 REASONING = Struct(
     "ReasoningConfiguration",
@@ -198,7 +191,7 @@ MODEL_REQUEST = Struct(
         "safety_identifier": STRING,
         "search_parameters": ANYTHING,
         "seed": INTEGER,
-        "service_tier": StringEnum(("auto", "default", "priority")),
+        "service_tier": SERVICE_TIER,
         "store": BOOLEAN,
         "stream": BOOLEAN,
         "temperature": NUMBER,

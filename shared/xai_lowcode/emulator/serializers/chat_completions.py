@@ -6,7 +6,8 @@ from zlib import crc32
 
 from xai_lowcode.emulator import models
 from xai_lowcode.emulator.fake_model.completion import Completion, CompletionChoice, FunctionCall
-from xai_lowcode.emulator.handler_types import Json, SSEFrame
+from xai_lowcode.emulator.handler_types import SSEFrame
+from xai_lowcode.emulator.json_values import Json
 from xai_lowcode.emulator.tokenizer import split_tokens
 
 # Empty chunks in place of reasoning that the model does not show.

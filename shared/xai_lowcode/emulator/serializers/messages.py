@@ -8,7 +8,9 @@ from typing import Any
 
 from xai_lowcode.emulator import models
 from xai_lowcode.emulator.fake_model.completion import Completion, CompletionChoice
-from xai_lowcode.emulator.handler_types import Json, SSEFrame, invalid_argument
+from xai_lowcode.emulator.handler_types import SSEFrame
+from xai_lowcode.emulator.json_values import Json, dump_json
+from xai_lowcode.emulator.provider_errors import invalid_argument
 from xai_lowcode.emulator.tokenizer import split_tokens
 
 ALLOWED_PARTS = {
@@ -53,9 +55,7 @@ def _chat_messages(body: Json) -> Iterator[Json]:
         role, parts = message["role"], _list_parts(message["content"])
         for part in parts:
             if part["type"] not in ALLOWED_PARTS[role]:
-                raise invalid_argument(
-                    f"Invalid argument: {part['type']} is not allowed in {role} messages"
-                )
+                raise invalid_argument(f"{part['type']} is not allowed in {role} messages")
         if role == "assistant":
             yield _assistant_message(parts)
         else:
@@ -103,8 +103,8 @@ def _chat_part(part: Json) -> Json:
 
 def _chat_tool_call(part: Json) -> Json:
     if not isinstance(part["input"], dict):
-        raise invalid_argument(f"Invalid argument: input of tool_use {part['id']} is not an object")
-    function = {"name": part["name"], "arguments": _dump(part["input"])}
+        raise invalid_argument(f"input of tool_use {part['id']} is not an object")
+    function = {"name": part["name"], "arguments": dump_json(part["input"])}
     return {"id": part["id"], "type": "function", "function": function}
 
 
@@ -218,12 +218,8 @@ def _block_events(index: int, block: Json) -> Iterator[SSEFrame]:
             deltas.append({"type": "signature_delta", "signature": block["signature"]})
         case _:
             start = {**block, "input": {}}
-            deltas = [{"type": "input_json_delta", "partial_json": _dump(block["input"])}]
+            deltas = [{"type": "input_json_delta", "partial_json": dump_json(block["input"])}]
     yield _event("content_block_start", index=index, content_block=start)
     for delta in deltas:
         yield _event("content_block_delta", index=index, delta=delta)
     yield _event("content_block_stop", index=index)
-
-
-def _dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -3,7 +3,6 @@
 import struct
 import time
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,11 +14,11 @@ from xai_lowcode.emulator.fake_model.server_tools import (
     find_citations,
     sum_prices,
 )
-from xai_lowcode.emulator.handler_types import Json
+from xai_lowcode.emulator.json_values import Json
 from xai_lowcode.emulator.serializers.chat_completions import compute_logprobs
 from xai_lowcode.emulator.serializers.messages import encrypt_reasoning
 from xai_lowcode.emulator.serializers.responses_input import get_effort
-from xai_lowcode.emulator.state import UUID_NAMESPACE
+from xai_lowcode.emulator.store import make_uuid
 from xai_lowcode.emulator.tokenizer import split_tokens
 
 ENCRYPTED_CONTENT = "reasoning.encrypted_content"
@@ -29,10 +28,14 @@ ENCRYPTED_CONTENT = "reasoning.encrypted_content"
 class ResponseOutput:
     """The output of one response, from which its items are made."""
 
-    id: str
     body: Json
     completion: Completion
     tool_uses: list[ServerToolUse]
+
+    @property
+    def id(self) -> str:
+        """The id of the response."""
+        return self.completion.make_id("response")
 
     @property
     def is_truncated(self) -> bool:
@@ -47,30 +50,25 @@ class ResponseOutput:
     def items(self) -> list[Json]:
         """Return the items. After tool calls, a second reasoning item has the id of the first."""
         choice = self.completion.choices[0]
-        items = [*self._reasoning_items(choice.reasoning)]
+        shown = self.completion.shows_reasoning
+        items: list[Json] = []
+        if choice.reasoning and (shown or self._encrypted):
+            summary = [{"text": choice.reasoning, "type": "summary_text"}] if shown else []
+            items = [self._reasoning_item(f"rs_{self.id}", choice.reasoning, summary)]
         items += [self._tool_item(index, use) for index, use in enumerate(self.tool_uses)]
         if items and self.tool_uses and self._encrypted:
             items += [
                 self._tool_output_item(index, use) for index, use in enumerate(self.tool_uses)
             ]
-            items.append(self._encrypted_item(f"rs_{self.id}", f"again/{choice.reasoning}"))
+            items.append(self._reasoning_item(f"rs_{self.id}", f"again/{choice.reasoning}", []))
         items += [self._call_item(index) for index in range(len(choice.calls))]
         if choice.text or not choice.calls:
             items.append(self._message_item(choice.text))
         return items
 
-    def _reasoning_items(self, text: str) -> Iterator[Json]:
-        shown = self.completion.shows_reasoning
-        if not text or not (shown or self._encrypted):
-            return
-        summary = [{"text": text, "type": "summary_text"}] if shown else []
-        item: Json = {"id": f"rs_{self.id}", "summary": summary, "type": "reasoning"}
-        item["status"] = "completed"
-        yield {**item, "encrypted_content": encrypt_reasoning(text)} if self._encrypted else item
-
-    def _encrypted_item(self, item_id: str, text: str) -> Json:
-        item = {"id": item_id, "summary": [], "type": "reasoning", "status": "completed"}
-        return {**item, "encrypted_content": encrypt_reasoning(text)}
+    def _reasoning_item(self, item_id: str, text: str, summary: list[Json]) -> Json:
+        item = {"id": item_id, "summary": summary, "type": "reasoning", "status": "completed"}
+        return {**item, "encrypted_content": encrypt_reasoning(text)} if self._encrypted else item
 
     def _tool_item(self, index: int, use: ServerToolUse) -> Json:
         is_custom = use.prefix == "ctc"
@@ -81,18 +79,18 @@ class ResponseOutput:
 
     def _tool_output_item(self, index: int, use: ServerToolUse) -> Json:
         item_id = f"tco_{self.id}_call_{self._number(f'use/{index}')}"
-        item = self._encrypted_item(item_id, use.finding)
+        item = self._reasoning_item(item_id, use.finding, [])
         # The encrypted content of a tool output begins with the id of its item.
         return {**item, "encrypted_content": f"{item_id}_{item['encrypted_content']}"}
 
     def _number(self, name: str) -> str:
-        return f"{uuid.uuid5(UUID_NAMESPACE, f'{self.id}/{name}').int % 10**8:08d}"
+        return f"{uuid.UUID(make_uuid(f'{self.id}/{name}')).int % 10**8:08d}"
 
     def _call_item(self, index: int) -> Json:
         call = self.completion.choices[0].calls[index]
         return {
             "arguments": call.arguments,
-            "call_id": f"call-{uuid.uuid5(UUID_NAMESPACE, f'{self.id}/calls')}-{index}",
+            "call_id": f"call-{make_uuid(f'{self.id}/calls')}-{index}",
             "name": call.name,
             "type": "function_call",
             "id": f"fc_{self.id}_{index}",
@@ -130,30 +128,26 @@ class ResponseSerializer:
     def to_body(self) -> Json:
         """Return the completed response object."""
         truncated = self.output.is_truncated
-        return self._response_object(
-            completed_at=self.now,
-            output=self.output.items(),
-            usage=self._usage(),
-            incomplete_details={"reason": "max_output_tokens"} if truncated else None,
-            status="incomplete" if truncated else "completed",
-        )
+        return {
+            **self.to_initial_body(),
+            "completed_at": self.now,
+            "output": self.output.items(),
+            "usage": self._usage(),
+            "incomplete_details": {"reason": "max_output_tokens"} if truncated else None,
+            "status": "incomplete" if truncated else "completed",
+        }
 
     def to_initial_body(self) -> Json:
         """Return the response object at the start of a stream."""
-        return self._response_object(
-            completed_at=None, output=[], usage=None, incomplete_details=None, status="in_progress"
-        )
-
-    def _response_object(self, **state: Any) -> Json:
         body = self.output.body
         return {
             "created_at": self.now,
-            "completed_at": state["completed_at"],
+            "completed_at": None,
             "id": self.output.id,
             "max_output_tokens": body.get("max_output_tokens"),
             "model": body["model"],
             "object": "response",
-            "output": state["output"],
+            "output": [],
             "parallel_tool_calls": body.get("parallel_tool_calls") is not False,
             "previous_response_id": body.get("previous_response_id"),
             "reasoning": self._reasoning(),
@@ -161,10 +155,10 @@ class ResponseSerializer:
             "text": {"format": self._format()},
             "tool_choice": body.get("tool_choice") or "auto",
             "tools": [self._tool(tool) for tool in body.get("tools") or []],
-            "usage": state["usage"],
+            "usage": None,
             "user": body.get("user"),
-            "incomplete_details": state["incomplete_details"],
-            "status": state["status"],
+            "incomplete_details": None,
+            "status": "in_progress",
             "store": body.get("store") is not False,
             "metadata": {"system_fingerprint": models.fingerprint(body["model"])},
             "background": False,

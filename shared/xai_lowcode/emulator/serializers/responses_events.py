@@ -1,9 +1,10 @@
 """Serialize a response as the events of its stream."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
 
-from xai_lowcode.emulator.handler_types import Json, SSEFrame
+from xai_lowcode.emulator.handler_types import SSEFrame
+from xai_lowcode.emulator.json_values import Json
 from xai_lowcode.emulator.serializers.responses import ResponseSerializer
 from xai_lowcode.emulator.tokenizer import split_tokens
 
@@ -11,6 +12,29 @@ Event = tuple[str, Json]  # its type and fields
 # Fields that an item has only when it is done.
 DONE_FIELDS = ("encrypted_content",)
 STAGED_SINCE_2026 = ("web_search_call", "code_interpreter_call")
+# Fields of an item before it is done.
+INITIAL_FIELDS: dict[str, Json] = {
+    "reasoning": {"summary": []},
+    "message": {"content": []},
+    "function_call": {"arguments": ""},
+    "custom_tool_call": {"input": ""},
+    "web_search_call": {"action": {"type": "search", "query": "", "sources": []}},
+    "code_interpreter_call": {"code": "", "outputs": []},
+    "file_search_call": {"queries": [], "results": None},
+    "image_generation_call": {"prompt": "", "result": None},
+}
+# The event and the field of an item whose input is streamed.
+INPUTS = {
+    "function_call": ("function_call_arguments", "arguments"),
+    "custom_tool_call": ("custom_tool_call_input", "input"),
+}
+# The second of the three stages of an item.
+STAGES = {
+    "web_search_call": "searching",
+    "code_interpreter_call": "interpreting",
+    "file_search_call": "searching",
+    "image_generation_call": "generating",
+}
 
 
 def to_frames(serializer: ResponseSerializer) -> list[SSEFrame]:
@@ -42,13 +66,24 @@ def _item(item: Json) -> Iterator[Event]:
     added = {key: value for key, value in item.items() if key not in DONE_FIELDS}
     added |= {"status": "in_progress", **INITIAL_FIELDS.get(item["type"], {})}
     yield "response.output_item.added", {"item": added}
-    for kind, fields in ITEM_EVENTS.get(item["type"], _no_events)(item):
+    for kind, fields in _content_events(item):
         yield kind, {"item_id": item["id"], **fields}
     yield "response.output_item.done", {"item": item}
 
 
-def _no_events(_: Json) -> Iterator[Event]:
-    return iter(())
+def _content_events(item: Json) -> Iterator[Event]:
+    kind = item["type"]
+    if kind == "reasoning":
+        yield from _reasoning(item)
+    elif kind == "message":
+        yield from _message(item)
+    elif kind in INPUTS:
+        name, key = INPUTS[kind]
+        yield f"response.{name}.delta", {"delta": item[key]}
+        yield f"response.{name}.done", {key: item[key]}
+    elif kind in STAGES:
+        for stage in ("in_progress", STAGES[kind], "completed"):
+            yield f"response.{kind}.{stage}", {}
 
 
 def _reasoning(item: Json) -> Iterator[Event]:
@@ -81,47 +116,3 @@ def _message(item: Json) -> Iterator[Event]:
         text = {"text": part["text"], "logprobs": part["logprobs"]}
         yield "response.output_text.done", {**text, **position}
         yield "response.content_part.done", {"part": part, **position}
-
-
-def _function_call(item: Json) -> Iterator[Event]:
-    yield "response.function_call_arguments.delta", {"delta": item["arguments"]}
-    yield "response.function_call_arguments.done", {"arguments": item["arguments"]}
-
-
-def _custom_tool_call(item: Json) -> Iterator[Event]:
-    yield "response.custom_tool_call_input.delta", {"delta": item["input"]}
-    yield "response.custom_tool_call_input.done", {"input": item["input"]}
-
-
-def _stage_events(name: str, *stages: str) -> Callable[[Json], Iterator[Event]]:
-    def events(_: Json) -> Iterator[Event]:
-        return ((f"response.{name}.{stage}", {}) for stage in stages)
-
-    return events
-
-
-# Fields of an item before it is done.
-INITIAL_FIELDS: dict[str, Json] = {
-    "reasoning": {"summary": []},
-    "message": {"content": []},
-    "function_call": {"arguments": ""},
-    "custom_tool_call": {"input": ""},
-    "web_search_call": {"action": {"type": "search", "query": "", "sources": []}},
-    "code_interpreter_call": {"code": "", "outputs": []},
-    "file_search_call": {"queries": [], "results": None},
-    "image_generation_call": {"prompt": "", "result": None},
-}
-ITEM_EVENTS: dict[str, Callable[[Json], Iterator[Event]]] = {
-    "reasoning": _reasoning,
-    "message": _message,
-    "function_call": _function_call,
-    "custom_tool_call": _custom_tool_call,
-    "web_search_call": _stage_events("web_search_call", "in_progress", "searching", "completed"),
-    "code_interpreter_call": _stage_events(
-        "code_interpreter_call", "in_progress", "interpreting", "completed"
-    ),
-    "file_search_call": _stage_events("file_search_call", "in_progress", "searching", "completed"),
-    "image_generation_call": _stage_events(
-        "image_generation_call", "in_progress", "generating", "completed"
-    ),
-}

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from xai_lowcode.emulator.handler_types import Json, invalid_argument
+from xai_lowcode.emulator.json_values import Json
+from xai_lowcode.emulator.provider_errors import invalid_argument
 
 ROLES = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
 SHARED_FIELDS = (
@@ -69,7 +70,7 @@ def _messages(body: Json, items: Iterable[Json]) -> list[Json]:
 
 def _role(item: Json) -> str:
     if item["role"] not in ROLES:
-        raise invalid_argument(f"Invalid argument: unknown role {item['role']}")
+        raise invalid_argument(f"unknown role {item['role']}")
     return ROLES[item["role"]]
 
 
