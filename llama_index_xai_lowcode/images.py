@@ -312,7 +312,9 @@ def _to_blocks(batch: ImageBatch, model: str) -> list[GeneratedImageBlock]:
 
 def _to_block(image: Image, details: dict[str, Any]) -> GeneratedImageBlock:
     block = GeneratedImageBlock(url=image.url, image_mimetype=image.mime_type, **details)
-    return block if image.base64 is None else with_image(block, image.base64)
+    if image.url is None and image.base64 is not None:
+        return with_image(block, image.base64)
+    return block
 
 
 class XAIImageToolSpec(BaseToolSpec):

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -144,6 +145,34 @@ def test_a_crash_closes_every_connection(path: str, url_formats: Any) -> None:
         gateway.latency = 0
         assert _get_after_restart(client, f"/v1/models?{token}").status_code == 200
         assert gateway.crashes == 1
+
+
+def test_a_crash_closes_connections_that_are_being_accepted() -> None:
+    """Each of many connections that are opened during crashes ends."""
+
+    def connect_and_crash(gateway: Emulator) -> None:
+        with socket.create_connection(("127.0.0.1", httpx.URL(gateway.origin).port or 0)) as client:
+            client.settimeout(20)
+            client.sendall(f"GET /xai{OLD} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            while client.recv(65536):
+                pass
+
+    def connect_often(gateway: Emulator) -> int:
+        ended = 0
+        while ended < 100:
+            try:
+                connect_and_crash(gateway)
+            except (ConnectionRefusedError, ConnectionResetError, BrokenPipeError):
+                time.sleep(0.001)
+            ended += 1
+        return ended
+
+    with (
+        running(url_forms="both_drop", restart_seconds=0.002) as gateway,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        assert [*pool.map(connect_often, [gateway] * 8)] == [100] * 8
+        assert gateway.crashes > 1
 
 
 @pytest.mark.parametrize(("path", "url_formats"), OLD_AND_NEW)

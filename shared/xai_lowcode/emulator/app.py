@@ -46,7 +46,7 @@ class EmulatorApp:
     def __init__(self, emulator: Emulator, closing: asyncio.Event) -> None:
         self._emulator = emulator
         self._closing = closing
-        self._running: dict[asyncio.Task[Any], ResponseChannel] = {}
+        self._running: set[asyncio.Task[Any]] = set()
         self._down_until = 0.0
 
     async def __call__(
@@ -57,35 +57,45 @@ class EmulatorApp:
         channel = ResponseChannel(send, connection, self._closing, scope["method"], path)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - for mypy: a coroutine runs in a task
-        self._running[task] = channel
+        self._running.add(task)
         try:
             request = await receive_request(scope, receive)
             await self._handle(channel, request)
         except GatewayError as error:
             await ResponseWriter(channel, self._emulator).write_json(error.body, error.status)
         except CrashError:
-            await self._crash(channel)
+            if task in self._running:
+                self._crash(task)
+            await self._end_by_crash(channel)
         except asyncio.CancelledError:
-            if not self._is_down():
+            if task in self._running:
                 raise
-            await self._write_bad_gateway(channel)
+            await self._end_by_crash(channel)
         finally:
-            del self._running[task]
+            self._running.discard(task)
             channel.end()
 
-    async def _crash(self, channel: ResponseChannel) -> None:
-        """End the process of the gateway, with all its connections, unless it has ended already."""
+    def _crash(self, task: asyncio.Task[Any]) -> None:
+        """End the process of the gateway, with its connections and all requests.
+
+        Args:
+            task: The request that caused the crash.
+        """
         emulator = self._emulator
-        if not self._is_down():
-            emulator.crashes += 1
-            self._down_until = asyncio.get_running_loop().time() + emulator.restart_seconds
-            if emulator.front:
-                others = [task for task, other in self._running.items() if other is not channel]
-                for task in others if emulator.restart_seconds else ():
-                    task.cancel()
-            elif emulator.restart_seconds:
-                emulator.end_process()
-        if emulator.front:
+        emulator.crashes += 1
+        if not emulator.restart_seconds:
+            return
+        self._down_until = asyncio.get_running_loop().time() + emulator.restart_seconds
+        ended, self._running = self._running, set()
+        for other in ended:
+            if other is not task:
+                other.cancel()
+        if not emulator.front:
+            emulator.end_process()
+
+    async def _end_by_crash(self, channel: ResponseChannel) -> None:
+        """Close the connection of a request; a front server responds with 502 instead."""
+        if self._emulator.front:
             await self._write_bad_gateway(channel)
         else:
             channel.close()
@@ -102,7 +112,7 @@ class EmulatorApp:
 
     async def _handle(self, channel: ResponseChannel, request: ReceivedRequest) -> None:
         if self._is_down():
-            await self._crash(channel)
+            await self._end_by_crash(channel)
             return
         page = render_page(request, self._emulator)
         if page is not None:

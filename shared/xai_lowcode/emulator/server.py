@@ -4,7 +4,7 @@ import asyncio
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -116,7 +116,7 @@ class LoopbackServer(uvicorn.Server):
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._reopening: asyncio.Task[None] | None = None
+        self._restart_task: asyncio.Task[None] | None = None
 
     def start(self, listener: socket.socket) -> None:
         """Start the thread and wait until connections are accepted."""
@@ -142,32 +142,57 @@ class LoopbackServer(uvicorn.Server):
     def close_listener(self, seconds: float) -> None:
         """Close the listening socket and open it again later. Thread-safe."""
         if self._loop is None or threading.current_thread() is self._thread:
-            self._close_servers(seconds)
+            self._begin_restart(seconds)
             return
         closed = threading.Event()
-        self._loop.call_soon_threadsafe(self._close_servers, seconds)
-        self._loop.call_soon_threadsafe(closed.set)
+        self._loop.call_soon_threadsafe(self._begin_restart, seconds, closed.set)
         closed.wait(START_TIMEOUT)
 
     def end_process(self) -> None:
         """Close every connection at once, as the end of the process does, and restart later."""
-        self._close_servers(self._emulator.restart_seconds)
+        self._abort_connections()
+        self._begin_restart(self._emulator.restart_seconds, self._abort_connections)
+
+    def _begin_restart(self, seconds: float, on_closed: Callable[[], None] = lambda: None) -> None:
+        if self._restart_task is None or self._restart_task.done():
+            self._stop_listening()
+            self._restart_task = asyncio.create_task(self._restart(seconds, on_closed))
+        else:
+            on_closed()
+
+    async def _restart(self, seconds: float, on_closed: Callable[[], None]) -> None:
+        await self._close_servers()
+        on_closed()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), seconds)
+            return
+        await super().startup(sockets=[socket.create_server(self._address)])
+
+    def _stop_listening(self) -> None:
+        for server in self.servers:
+            for listener in server.sockets:
+                asyncio.get_running_loop().remove_reader(listener)
+                # On Linux this refuses connections at once, elsewhere closing the server does.
+                with suppress(OSError):
+                    listener.shutdown(socket.SHUT_RDWR)
+
+    async def _close_servers(self) -> None:
+        """Close the servers, which do not listen any more.
+
+        asyncio forgets connections that it accepted just before a server is closed, and leaves
+        their sockets open. So wait until the accepted ones are transports, which can be aborted.
+        """
+        for _ in range(3):
+            await asyncio.sleep(0)
+        for server in self.servers:
+            server.close()
+
+    def _abort_connections(self) -> None:
         connections: list[Any] = list(self.server_state.connections)
         for connection in connections:
             if connection.cycle is not None:
                 connection.cycle.disconnected = True
             connection.transport.abort()
-
-    def _close_servers(self, seconds: float) -> None:
-        for server in self.servers:
-            server.close()
-        self._reopening = asyncio.create_task(self._reopen(seconds))
-
-    async def _reopen(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._closing.wait(), seconds)
-            return
-        await super().startup(sockets=[socket.create_server(self._address)])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start listening and notify `start`."""
@@ -186,19 +211,11 @@ class LoopbackServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening, close the connections and wait for the running requests."""
         del sockets
-        if self._reopening is not None:
-            await self._reopening
-        # asyncio forgets connections that it accepted just before a server is closed. Accept no
-        # more, and wait until the accepted ones are transports, which can be aborted.
-        for server in self.servers:
-            for listener in server.sockets:
-                asyncio.get_running_loop().remove_reader(listener)
-        for _ in range(3):
-            await asyncio.sleep(0)
-        for server in self.servers:
-            server.close()
-        for connection in list(self.server_state.connections):
-            connection.transport.abort()
+        if self._restart_task is not None:
+            await self._restart_task
+        self._stop_listening()
+        await self._close_servers()
+        self._abort_connections()
         await asyncio.gather(*self.server_state.tasks, return_exceptions=True)
         for server in self.servers:
             await server.wait_closed()
