@@ -41,6 +41,7 @@ _ASYNC_READ_SIZE = 256 * 1024
 _LARGE_READ_SIZE = 256 * 1024
 
 _POOL_TIMEOUT_MESSAGE = "Timed out waiting for a free connection."
+_FORKED_MESSAGE = "the connection belongs to the parent process"
 
 _NETWORK_ERRORS = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError)
 _SYNC_BACKEND: Any = httpcore.SyncBackend()
@@ -76,6 +77,12 @@ class _Connection:
         self.progress = RequestProgress(b"")
         self.stream: Any = None
         self._head: bytes | None = None
+        self._process = os.getpid()
+
+    def check_process(self) -> None:
+        """Raise an error in a forked child: it would take what its parent waits for."""
+        if os.getpid() != self._process:
+            raise httpcore.ReadError(_FORKED_MESSAGE)
 
     def merge_writes(self, buffer: bytes) -> bytes:
         """Return what to write now: the head of a request is written together with its body.
@@ -190,6 +197,7 @@ class _Stream:
 
 class _SyncStream(_Stream, httpcore.NetworkStream):
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        self._connection.check_process()
         progress = self._connection.progress
         if progress.bytes_received >= max_bytes:
             max_bytes = _LARGE_READ_SIZE
@@ -217,6 +225,7 @@ class _SyncStream(_Stream, httpcore.NetworkStream):
 
 class _AsyncStream(_Stream, httpcore.AsyncNetworkStream):
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's signature
+        self._connection.check_process()
         progress, size = self._connection.progress, max(max_bytes, _ASYNC_READ_SIZE)
         return progress.received(await self._stream.read(size, progress.cap(timeout)))
 
