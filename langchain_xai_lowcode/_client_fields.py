@@ -1,7 +1,7 @@
 """Fields of all components: token, base URL, timeouts, retries, proxy, certificates."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
@@ -64,6 +64,13 @@ _CHECKS = {
     "verify": check_verify,
 }
 _CLIENT_FIELDS = frozenset(COMPONENT_OPTIONS) | {"http_client", "http_async_client", "rate_limiter"}
+# Deep copies share these objects: clients, handlers and caches have locks and connections, and the
+# copy of a rate limiter would double the rate.
+_SHARED_FIELDS = (
+    *("http_client", "http_async_client", "rate_limiter", "verify"),
+    *("callbacks", "cache"),
+)
+_SECRET_FIELDS = frozenset({"api_token", "proxy"})
 
 
 # Unsupported arguments of LangChain's other chat models, and what to use instead. Other unknown
@@ -85,6 +92,13 @@ FOREIGN_ARGS = {
     "tiktoken_model_name": "not supported. Tokens are counted with the model's tokenizer.",
     "disabled_params": "not supported. Options that a model rejects are left out automatically.",
 }
+
+
+def _check_client_field(name: str, value: Any) -> Any:
+    with langchain_errors():
+        if name == "proxy":
+            return check_proxy(to_secret(value))
+        return _CHECKS[name](value) if name in _CHECKS else value
 
 
 class ClientFields(BaseModel):
@@ -252,13 +266,20 @@ class ClientFields(BaseModel):
 
     @classmethod
     @cache
+    def _aliases(cls) -> Mapping[str, str]:
+        """Return the name of the field for each of its aliases, the name itself included."""
+        return {
+            str(choice): name
+            for name, field in cls.model_fields.items()
+            if isinstance(field.validation_alias, AliasChoices)
+            for choice in field.validation_alias.choices
+        }
+
+    @classmethod
+    @cache
     def _argument_names(cls) -> frozenset[str]:
         """Return the names and aliases of all fields."""
-        names = set(cls.model_fields)
-        for field in cls.model_fields.values():
-            if isinstance(field.validation_alias, AliasChoices):
-                names.update(str(choice) for choice in field.validation_alias.choices)
-        return frozenset(names)
+        return frozenset({*cls.model_fields, *cls._aliases()})
 
     @field_validator(*_CHECKS, mode="before")
     @classmethod
@@ -319,6 +340,9 @@ class ClientFields(BaseModel):
             UsageError: The value is invalid, or a token where a name is expected; the field keeps
                 its value.
         """
+        if name.startswith("_"):
+            super().__setattr__(name, value)
+            return
         if name not in _CLIENT_FIELDS:
             if name in NAME_OPTIONS and (error := token_error({name: value})) is not None:
                 # Error reporters show the variables of frames.
@@ -326,17 +350,52 @@ class ClientFields(BaseModel):
                 with langchain_errors():
                     raise error
             super().__setattr__(name, value)
-            return
-        with langchain_errors():
-            value = _CHECKS[name](value) if name in _CHECKS else value
-            value = check_proxy(to_secret(value)) if name == "proxy" else value
-        previous = getattr(self, name)
-        super().__setattr__(name, value)
-        try:
-            self._create_gateway()
-        except BaseException:
-            super().__setattr__(name, previous)
-            raise
+        else:
+            value = _check_client_field(name, value)
+            previous = getattr(self, name)
+            super().__setattr__(name, value)
+            try:
+                self._create_gateway()
+            except BaseException:
+                super().__setattr__(name, previous)
+                raise
+        self._on_change((name,))
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Copy the component, as pydantic does.
+
+        Args:
+            update: Fields to change in the copy, by their names or aliases. Only settings of the
+                client are validated.
+            deep: Whether to copy the values of the fields too.
+
+        Raises:
+            UsageError: A setting of the client is invalid, or a token is where a name is expected.
+        """
+        aliases = self._aliases()
+        named = ((aliases.get(name, name), value) for name, value in (update or {}).items())
+        # Error reporters show the variables of frames.
+        update = {
+            name: to_secret(value) if name in _SECRET_FIELDS else value for name, value in named
+        }
+        names = {name: value for name, value in update.items() if name in NAME_OPTIONS}
+        if (error := token_error(names)) is not None:
+            update = names = {}
+            with langchain_errors():
+                raise error
+        for name in update.keys() & _CLIENT_FIELDS:
+            update[name] = _check_client_field(name, update[name])
+        copied = super().model_copy(update=update, deep=deep)
+        if update.keys() & _CLIENT_FIELDS:
+            copied._create_gateway()  # noqa: SLF001 - of this class
+        if update:
+            copied._on_change(update)  # noqa: SLF001 - the same
+        return copied
+
+    def _on_change(self, names: Collection[str]) -> None:  # noqa: ARG002 - for subclasses
+        """Renew what was derived from fields that have been assigned, or updated in a copy."""
+        # LangChain's cached dump, which cache keys and traces contain.
+        self.__dict__.pop("_serialized", None)
 
     @property
     def lc_secrets(self) -> dict[str, str]:
@@ -362,9 +421,8 @@ class ClientFields(BaseModel):
         await self._gateway.async_client.aclose()
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        # Copies share the rate limit. An SSLContext cannot be copied.
-        shared = {id(each): each for each in (self.rate_limiter, self.verify)}
-        return super().__deepcopy__({**(memo or {}), **shared})
+        shared = [getattr(self, name, None) for name in _SHARED_FIELDS]
+        return super().__deepcopy__({**(memo or {}), **{id(each): each for each in shared}})
 
     def __getstate__(self) -> dict[Any, Any]:
         with langchain_errors():

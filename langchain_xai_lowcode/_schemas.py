@@ -5,6 +5,7 @@ LangChain's own converter replaces references by what they refer to: a recursive
 """
 
 import inspect
+import typing
 from collections.abc import Callable, Mapping
 from textwrap import dedent
 from types import EllipsisType, UnionType
@@ -13,6 +14,7 @@ from typing import (
     Any,
     ForwardRef,
     Literal,
+    NewType,
     NotRequired,
     Required,
     Union,
@@ -23,12 +25,14 @@ from typing import (
 from langchain_core.tools import BaseTool, Tool, create_schema_from_function
 from langchain_core.utils.function_calling import convert_to_openai_function
 from pydantic import BaseModel, Field, create_model
-from typing_extensions import ReadOnly, get_type_hints, is_typeddict
+from typing_extensions import ReadOnly, TypeAliasType, get_type_hints, is_typeddict
 
 from xai_lowcode.errors import UsageError
 from xai_lowcode.json_schema.sources import NamedSchema, read_mapping, read_type
 
 _QUALIFIERS: frozenset[Any] = frozenset({Annotated, Required, NotRequired, ReadOnly})
+# Those of typing are another class, from Python 3.12 to 3.13.
+_NAMED_TYPES = (NewType, TypeAliasType, getattr(typing, "TypeAliasType", TypeAliasType))
 # Types of defaults in LangChain's form of Annotated.
 _PLAIN = (EllipsisType, str, int, float, bool, list, dict, type(None))
 
@@ -64,7 +68,11 @@ def read_schema(source: Any, *, field: str) -> NamedSchema:
 
 def is_type(source: Any) -> bool:
     """Return whether pydantic, rather than LangChain, generates the schema of a value."""
-    return isinstance(source, type) or get_origin(source) is not None or is_typeddict(source)
+    return (
+        isinstance(source, (type, *_NAMED_TYPES))
+        or get_origin(source) is not None
+        or is_typeddict(source)
+    )
 
 
 def _read_tool(tool: BaseTool) -> NamedSchema:

@@ -120,6 +120,10 @@ class _Target:
         self.named = replace(named, name=sanitize_name(named.name or "answer"), schema=schema)
         self._validate_json = _create_validator(source)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # pydantic's validators of some types, such as an Enum, cannot be pickled.
+        return type(self), (self._source,)
+
     def get_traced_schema(self) -> Mapping[str, Any]:
         """Return a JSON schema for tracers.
 
@@ -280,27 +284,40 @@ def _include_raw(
 
     LangChain's fallbacks raise instead, once a stream has yielded its first chunk.
     """
+    raw_parser = _RawParser(parser)
+    return RunnableMap(raw=llm) | RunnableGenerator(raw_parser.parse, raw_parser.aparse)
 
-    def parse(chunks: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+
+class _RawParser:
+    """Adds the object or the parsing error to the messages of a stream. It can be pickled.
+
+    Args:
+        parser: Parses the whole message.
+    """
+
+    def __init__(self, parser: StructuredOutputParser) -> None:
+        self._parser = parser
+
+    def parse(self, chunks: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Yield the chunks, then the object or the error."""
         raw: Any = None
         for chunk in chunks:
             raw = chunk["raw"] if raw is None else raw + chunk["raw"]
             yield AddableDict(chunk)
         try:
-            parsed, error = parser.invoke(raw), None
+            parsed, error = self._parser.invoke(raw), None
         except Exception as raised:  # noqa: BLE001 - returned
             parsed, error = None, raised
         yield AddableDict(parsed=parsed, parsing_error=error)
 
-    async def aparse(chunks: AsyncIterator[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
+    async def aparse(self, chunks: AsyncIterator[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
+        """Yield the chunks, then the object or the error."""
         raw: Any = None
         async for chunk in chunks:
             raw = chunk["raw"] if raw is None else raw + chunk["raw"]
             yield AddableDict(chunk)
         try:
-            parsed, error = await parser.ainvoke(raw), None
+            parsed, error = await self._parser.ainvoke(raw), None
         except Exception as raised:  # noqa: BLE001 - returned
             parsed, error = None, raised
         yield AddableDict(parsed=parsed, parsing_error=error)
-
-    return RunnableMap(raw=llm) | RunnableGenerator(parse, aparse)

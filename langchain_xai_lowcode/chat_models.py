@@ -1,6 +1,6 @@
 """``ChatXAILowCode``: the LangChain chat model for Grok through the LowCodeAPI gateway."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, cast
 
@@ -14,7 +14,14 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.version import VERSION
-from pydantic import AliasChoices, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from langchain_xai_lowcode import _output_blocks  # noqa: F401 - registers the translator
 from langchain_xai_lowcode._client_fields import FOREIGN_ARGS, ClientFields
@@ -379,6 +386,9 @@ class ChatXAILowCode(ClientFields, BaseChatModel):  # type: ignore[misc]  # rate
         previous_response_id: InitVar[str | None] = None
         additional_kwargs: InitVar[Mapping[str, object] | None] = None
 
+    # The profile of the model's name, which ``profile`` is unless the caller has set another one.
+    _default_profile: ModelProfile | None = PrivateAttr(default=None)
+
     _rate_limited_by_langchain: ClassVar[bool] = True
     _options: ClassVar[frozenset[str]] = KNOWN_OPTIONS
 
@@ -404,16 +414,26 @@ class ChatXAILowCode(ClientFields, BaseChatModel):  # type: ignore[misc]  # rate
                 return others
 
     @model_validator(mode="after")
-    def _disable_deferred_streaming(self) -> Self:
+    def _check_deferred(self) -> Self:
+        self._disable_deferred_streaming()
+        return self
+
+    def _disable_deferred_streaming(self) -> None:
         with langchain_errors():
             if parse_polling(self.deferred) is not None:
                 self.disable_streaming = True
-        return self
 
     @model_validator(mode="after")
     def _set_xai_lowcode_version(self) -> Self:
         self._add_version("xai-lowcode", __version__)
         return self
+
+    def _on_change(self, names: Collection[str]) -> None:
+        super()._on_change(names)
+        if "deferred" in names:
+            self._disable_deferred_streaming()
+        if ("model" in names or "api" in names) and self.profile == self._default_profile:
+            self.profile = self._resolve_model_profile()
 
     # --- requests -------------------------------------------------------------------------------
 
@@ -890,7 +910,8 @@ class ChatXAILowCode(ClientFields, BaseChatModel):  # type: ignore[misc]  # rate
         return {**super()._get_ls_params_with_defaults(stop=stop, **kwargs), "ls_provider": "xai"}
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        profile = get_profile(self.model)
+        # Fields are not validated when they are assigned; a call raises for what is no name.
+        profile = get_profile(str(self.model))
         image_inputs = "image" in profile.input_modalities
         # Only Responses accepts the data of documents; the others need a URL or a file id.
         pdf_inputs = "pdf" in profile.input_modalities and self.api in {"auto", "responses"}
@@ -928,9 +949,10 @@ class ChatXAILowCode(ClientFields, BaseChatModel):  # type: ignore[misc]  # rate
         }
         # Earlier versions of LangChain have fewer keys, and warn of others.
         known = fields.keys() & ModelProfile.__annotations__.keys()
-        return cast(
+        self._default_profile = cast(
             "ModelProfile", {name: fields[name] for name in known if fields[name] is not None}
         )
+        return self._default_profile
 
 
 _OPTION_FIELDS = tuple(

@@ -65,6 +65,7 @@ _CHECKS = {
 # Copies share these objects; pickles omit the clients.
 _CLIENTS = ("http_client", "http_async_client")
 _SHARED = (*_CLIENTS, "callback_manager", "rate_limiter", "verify")
+_SECRET_FIELDS = frozenset({"api_token", "proxy"})
 _get_settings = attrgetter(*COMPONENT_OPTIONS)
 _get_model_fields = attrgetter(*COMPONENT_OPTIONS, *_CLIENTS, "rate_limiter")
 _WITHOUT_EFFECT = frozenset(
@@ -271,6 +272,30 @@ class ClientFields(BaseModel):
             value = None
             raise error
         super().__setattr__(name, check_token_source(value) if name == "api_token" else value)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Copy the component, as pydantic does.
+
+        Args:
+            update: Fields to change in the copy, by their names or aliases. The next call of the
+                copy uses them.
+            deep: Whether to copy the values of the fields too.
+
+        Raises:
+            UsageError: A token is where a name is expected, or ``api_token`` is invalid.
+        """
+        named = ((self._aliases.get(name, name), value) for name, value in (update or {}).items())
+        # Error trackers record the variables of frames.
+        update = {
+            name: to_secret(value) if name in _SECRET_FIELDS else value for name, value in named
+        }
+        names = {name: value for name, value in update.items() if name in NAME_OPTIONS}
+        if (error := token_error(names)) is not None:
+            update = names = {}
+            raise error
+        if "api_token" in update:
+            update["api_token"] = check_token_source(update["api_token"])
+        return super().model_copy(update=update, deep=deep)
 
     @field_serializer("timeout")
     def _serialize_timeout(self, timeout: Any) -> Any:

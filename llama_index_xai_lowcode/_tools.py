@@ -31,10 +31,10 @@ from xai_lowcode.redaction import mask_secrets, unmask_secrets
 from xai_lowcode.types.messages import ToolCallPart
 from xai_lowcode.types.requests import ServerTool, ToolSpec
 
-# An agent sends its tools with every step, and pydantic needs 0.25 ms for a schema.
-_SCHEMAS: WeakKeyDictionary[type[BaseModel], dict[tuple[str, bool], Mapping[str, Any]]] = (
-    WeakKeyDictionary()
-)
+# An agent sends its tools with every step, and pydantic needs 0.25 ms for a schema. Beside a schema
+# is what pydantic made it from: another object after ``model_rebuild``.
+_SCHEMAS: WeakKeyDictionary[type[BaseModel], dict[tuple[str, bool], tuple[Any, Mapping[str, Any]]]]
+_SCHEMAS = WeakKeyDictionary()
 
 
 def render_tools(tools: Sequence[Any], *, sanitize: bool) -> list[dict[str, Any]]:
@@ -90,7 +90,7 @@ def get_cached_schema(
     key: tuple[str, bool],
     create_schema: Callable[[], Mapping[str, Any]],
 ) -> Mapping[str, Any]:
-    """Return the JSON schema of a class, created on first use.
+    """Return the JSON schema of a class, created on first use and again if the class is rebuilt.
 
     Args:
         model_class: The class.
@@ -98,9 +98,12 @@ def get_cached_schema(
         create_schema: Creates the schema.
     """
     schemas = _SCHEMAS.setdefault(model_class, {})
-    if key not in schemas:
-        schemas[key] = create_schema()
-    return schemas[key]
+    source, schema = schemas.get(key, (None, {}))
+    if source is None or source is not model_class.__pydantic_core_schema__:
+        schema = create_schema()
+        # Only now: pydantic builds some classes when they are first used.
+        schemas[key] = (model_class.__pydantic_core_schema__, schema)
+    return schema
 
 
 def to_server_tool(tool: Any) -> ServerTool | None:

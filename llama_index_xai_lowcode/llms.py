@@ -227,13 +227,15 @@ class XAILowCode(CredentialGuardMixin, StructuredPrediction):
     @property
     def metadata(self) -> LLMMetadata:
         """Context window, output limit and capabilities of the model."""
+        # Fields are not validated when they are assigned; a call raises for what is no name.
+        model = str(self.model)
         return LLMMetadata(
-            context_window=self.context_window or get_profile(self.model).context_window,
+            context_window=self.context_window or get_profile(model).context_window,
             # -1 is no limit; LlamaIndex subtracts any other number from the context window.
             num_output=self.max_tokens or -1,
             is_chat_model=True,
             is_function_calling_model=self.is_function_calling_model,
-            model_name=self.model,
+            model_name=model,
             system_role=MessageRole.SYSTEM,
         )
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pytest
+from hypothesis import currently_in_test_context
 
 Test = Callable[..., None]
 # pytest.fail and groups of it are no Exception.
@@ -20,7 +21,8 @@ def for_each(
 ) -> Callable[[Test], Test]:
     """Run a test for each case, and report all cases that fail; skip it if all cases are skipped.
 
-    The cases share the fixtures of the test, so these must not keep anything between them.
+    The cases share the fixtures of the test, so these must not keep anything between them. Below
+    ``given``, each case runs with the same inputs, and the first case that fails is reported.
 
     Args:
         names: The name of the argument for a case, or the names, if a case is a tuple.
@@ -35,17 +37,24 @@ def for_each(
         assert not inspect.iscoroutinefunction(test), "a coroutine function is not awaited"
         signature = inspect.signature(test)
         arguments = (names,) if isinstance(names, str) else names
+        parameters = [each for name, each in signature.parameters.items() if name not in arguments]
+        shared = signature.replace(parameters=parameters)
 
         @functools.wraps(test)
         def run(*args: Any, **fixtures: Any) -> None:
+            # Hypothesis passes what it draws by position.
+            given = shared.bind(*args, **fixtures).arguments
             failures: list[BaseException] = []
             skipped: list[BaseException] = []
             for name, case in named:
                 values = (case,) if isinstance(names, str) else case
                 try:
-                    test(*args, **fixtures, **dict(zip(arguments, values, strict=True)))
+                    test(**given, **dict(zip(arguments, values, strict=True)))
                 except _FAILURES as failure:
                     failure.add_note(f"This was the case {name[:200]}.")
+                    if currently_in_test_context():
+                        # Hypothesis would simplify each set of failing cases, for minutes.
+                        raise
                     failures.append(failure)
                 except pytest.skip.Exception as skip:
                     skipped.append(skip)
@@ -54,8 +63,7 @@ def for_each(
             if len(skipped) == len(named):
                 raise skipped[-1]
 
-        parameters = [each for name, each in signature.parameters.items() if name not in arguments]
-        run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        run.__signature__ = shared  # type: ignore[attr-defined]
         run.cases = len(named) * getattr(test, "cases", 1)  # type: ignore[attr-defined]
         return run
 

@@ -161,6 +161,28 @@ class ForkedProgram:
                 stream.close()
 
 
+def run_program(code: str, *, preload: Iterable[str], timeout: float = 60) -> tuple[int, str, str]:
+    """Run a program until it ends; return its exit code, standard output and standard error.
+
+    It is a fork where these tests fork, and has a new interpreter elsewhere.
+    """
+    process: ForkedProgram | subprocess.Popen[str]
+    if FORKS:
+        process = ForkedProgram(code, [], env=os.environ, preload=preload)
+    else:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+    with process:
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+    assert process.returncode is not None
+    return process.returncode, out, err
+
+
 class _Server:
     """The process that makes the imports, and forks for each request."""
 

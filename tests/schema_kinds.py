@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from enum import Enum
+from math import inf, nan
 from typing import Any, Literal
 
 from jsonschema import Draft202012Validator
@@ -40,6 +41,13 @@ class Closed(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     size: int = Field(ge=1, title="Size in cm")
+
+
+class Unlimited(BaseModel):
+    """A class with defaults that JSON cannot express."""
+
+    most: float = inf
+    ranges: list[dict[str, float]] = [{"least": -inf, "most": nan}]
 
 
 class Shade(Enum):

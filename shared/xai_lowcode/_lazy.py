@@ -1,7 +1,6 @@
-"""Deferred exports: a package's public names, each imported when it is first asked for.
+"""Import the public names of a package when they are first used.
 
-All three packages export through here, so that importing one costs nothing until used and a
-missing extra is reported in one sentence wherever it is noticed.
+So an import of the package takes little time, and a missing extra is reported by name.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,13 +15,13 @@ def lazy_exports(
     extra: str | None = None,
     requires: str | None = None,
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Makes the module functions ``__getattr__`` and ``__dir__`` of a package (PEP 562).
+    """Return the functions ``__getattr__`` and ``__dir__`` of a package (PEP 562).
 
     Args:
-        package: Name of the package, as in ``__name__``.
-        exports: Public name to the module that defines it.
-        extra: The extra of this distribution that brings ``requires``.
-        requires: Top-level module that must be importable for the names to work.
+        package: Name of the package: ``__name__``.
+        exports: The modules of the public names.
+        extra: The extra that installs ``requires``.
+        requires: Name of the top-level module that the public names need.
     """
 
     def module_getattr(name: str) -> Any:

@@ -220,8 +220,8 @@ async def _await_collect(stream: Any) -> list[Any]:
 def models(gateway: Emulator, method: str) -> tuple[Callable[[Any], Any], Any]:
     """Return a function that creates LangChain's chain for a class, and LlamaIndex's model."""
     connection = {"api_token": gateway.api_token, "base_url": gateway.base_url, "max_retries": 0}
-    chat: Any = ChatXAILowCode(model="grok-4.3", **connection)
-    llm: Any = XAILowCode(model="grok-4.3", **connection, **LLAMA_INDEX[method])
+    chat: Any = ChatXAILowCode(model="grok-4.20-non-reasoning", **connection)
+    llm: Any = XAILowCode(model="grok-4.20-non-reasoning", **connection, **LLAMA_INDEX[method])
 
     @functools.cache
     def chain(output_cls: Any) -> Any:

@@ -28,7 +28,9 @@ from tests.core.fake_server import (
 )
 from tests.core.sync_async import CLIENTS, AsyncTestClient, Delays, SyncTestClient, open_client
 from tests.core.wire import refused
+from xai_lowcode.api.client import AsyncGateway, Gateway
 from xai_lowcode.api.endpoints import CREATE_CHAT_COMPLETION, LIST_MODELS, RETRIEVE_MODEL
+from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.errors import (
     APIConnectionError,
     APIStatusError,
@@ -376,6 +378,36 @@ def test_copies_and_pickles_of_clients(
             client.call(LIST_MODELS)
             copied.call(LIST_MODELS)
             assert client._transport() is not copied._transport()
+
+
+@pytest.mark.parametrize("copy_client", [copy.copy, copy.deepcopy])
+@pytest.mark.parametrize("cls", [SyncAPIClient, Gateway, ChatModel])
+async def test_copies_use_the_http_client_of_the_caller(
+    gateway: FakeServer, cls: type[Any], copy_client: Any
+) -> None:
+    """Copies send with the same httpx client, which may have certificates; pickles do not."""
+    gateway.respond = lambda _request: json_reply(OK)
+    urls: list[str] = []
+
+    async def record(request: httpx.Request) -> None:
+        urls.append(str(request.url))
+
+    hooks = {"request": [lambda request: urls.append(str(request.url))]}
+    settings = create_settings(gateway)
+    with httpx.Client(event_hooks=hooks) as http_client:
+        client = cls(settings, http_client=http_client)
+        copied = copy_client(client)
+        getattr(copied, "client", copied).call(LIST_MODELS)
+        assert len(urls) == 1
+        pickled = pickle.loads(pickle.dumps(client))  # noqa: S301 - just written
+        getattr(pickled, "client", pickled).call(LIST_MODELS)
+        assert len(urls) == 1
+    async_class: Any = {SyncAPIClient: AsyncAPIClient, Gateway: AsyncGateway}.get(cls, cls)
+    name = "http_async_client" if async_class is ChatModel else "http_client"
+    async with httpx.AsyncClient(event_hooks={"request": [record]}) as http_async_client:
+        copied = copy_client(async_class(settings, **{name: http_async_client}))
+        await getattr(copied, "async_client", copied).call(LIST_MODELS)
+    assert len(urls) == 2
 
 
 def test_an_unreferenced_client_closes_its_pool(gateway: FakeServer) -> None:

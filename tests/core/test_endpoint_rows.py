@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import for_each
 from xai_lowcode.api import endpoints as operations
 from xai_lowcode.api.endpoints import CREATE_CHAT_COMPLETION, LIST_MODELS
 from xai_lowcode.errors import InvalidResponseError, XAILowCodeError
@@ -56,8 +57,8 @@ def test_at_most_once_endpoints() -> None:
     }
 
 
-@every_row
 @given(body=json_values)
+@for_each("endpoint", {endpoint.name: endpoint for endpoint in ALL})
 def test_any_body_is_parsed_or_rejected(endpoint: Endpoint[Any], body: Any) -> None:
     """Parsing any body succeeds or raises an error of this package."""
     try:

@@ -1,11 +1,9 @@
 """Connections are closed without a message, in whatever way a program runs its event loops."""
 
-import subprocess
-import sys
-
 import pytest
 
 from tests.core.fake_server import TOKEN, FakeServer, json_reply
+from tests.programs import run_program
 
 pytestmark = pytest.mark.slow
 
@@ -44,6 +42,7 @@ def run(coroutine):
         return threads.submit(asyncio.run, coroutine).result()
 """,
 }
+IMPORTS = ("httpx", "nest_asyncio", "xai_lowcode.chat.model", "xai_lowcode.transport.async_client")
 PROGRAM = """
 import asyncio, gc, sys
 from concurrent.futures import ThreadPoolExecutor
@@ -69,7 +68,4 @@ def test_no_event_loop_ends_with_a_message(gateway: FakeServer, name: str, dropp
     program = PROGRAM.format(
         loop=LOOPS[name], token=TOKEN, base_url=gateway.base_url, dropped=dropped
     )
-    process = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert (process.returncode, process.stdout, process.stderr) == (0, "m\n" * 4, "")
+    assert run_program(program, preload=IMPORTS) == (0, "m\n" * 4, "")

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import for_each
 from tests.core.fake_server import TOKEN
 from xai_lowcode.redaction import REDACTED, redact, redact_text
 
@@ -54,8 +55,8 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 }
 
 
-@pytest.mark.parametrize("get_spelling", SPELLINGS.values(), ids=SPELLINGS)
 @given(before=other_text | prefixes, after=other_text, token=tokens)
+@for_each("get_spelling", SPELLINGS)
 def test_a_known_token_is_redacted_anywhere(
     get_spelling: Callable[[str], str], before: str, after: str, token: str
 ) -> None:

@@ -1,6 +1,7 @@
 """Examples of sanitized schemas and of schemas that raise an error."""
 
 import warnings
+from math import inf, nan
 from typing import Any
 
 import pytest
@@ -67,6 +68,13 @@ EXAMPLES: list[tuple[str, Any, Any]] = [
         {"maxLength": 2048, "maxItems": 256},
     ),
     ("keywords with null", {"items": None, "anyOf": None}, {}),
+    ("an infinite default", {"default": inf, "type": "number"}, {"type": "number"}),
+    ("NaN below a default", {"default": {"a": [1, {"b": nan}]}, "examples": [-inf]}, {}),
+    (
+        "finite defaults",
+        {"default": [1e308], "examples": [0]},
+        {"default": [1e308], "examples": [0]},
+    ),
     (
         "keywords as names and values",
         {"properties": {"enum": {"default": None}, "$ref": {"const": {"enum": [None]}}}},

@@ -194,9 +194,17 @@ def split_into_bytes(parts: list[bytes]) -> list[bytes]:
     return [content[index : index + 1] for index in range(len(content))]
 
 
+def split_last_two(parts: list[bytes]) -> list[bytes]:
+    """Return a stream whose last two events are single bytes.
+
+    The earlier events are the last ones of a shorter stream.
+    """
+    return [*parts[:-2], *split_into_bytes(parts[-2:])]
+
+
 DELIVERIES: dict[str, Callable[[list[bytes]], list[bytes]]] = {
     "live": lambda parts: parts,
-    "single bytes": split_into_bytes,
+    "single bytes": split_last_two,
     "one block": lambda parts: [b"".join(parts)],
     "no last blank line": lambda parts: [b"".join(parts).rstrip(b"\n")],
     "CRLF": lambda parts: [b"".join(parts).replace(b"\n", b"\r\n")],

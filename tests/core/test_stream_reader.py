@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import for_each
 from tests.core.fake_server import TOKEN
 from tests.core.wire import ENVELOPES, wrapped
 from xai_lowcode.chat.accumulator import ResponseAccumulator
@@ -110,7 +111,6 @@ STREAM_FORMATS: dict[str, bytes] = {
     **{f"plain in {envelope}": as_json(wrapped(BODY, envelope)) for envelope in ENVELOPES},
     "plain after white space": b"\n \n" + as_json(BODY),
 }
-every_format = pytest.mark.parametrize("stream_format", STREAM_FORMATS)
 
 
 def read_stream(parts: list[bytes], **options: Any) -> ChatResponse:
@@ -133,7 +133,7 @@ def split_at(text: bytes, indexes: list[int]) -> list[bytes]:
     return [text[a:b] for a, b in pairwise(edges)]
 
 
-@every_format
+@pytest.mark.parametrize("stream_format", STREAM_FORMATS)
 def test_every_stream_format(stream_format: str) -> None:
     """Every format of a stream is read as the same response, at once and byte by byte."""
     text = STREAM_FORMATS[stream_format]
@@ -141,11 +141,11 @@ def test_every_stream_format(stream_format: str) -> None:
     assert read_stream([text[i : i + 1] for i in range(len(text))]) == RESPONSE
 
 
-@every_format
 @given(indexes=st.lists(st.integers(0, 2_000), max_size=12))
-def test_any_chunking_gives_the_same_response(stream_format: str, indexes: list[int]) -> None:
+@for_each("text", STREAM_FORMATS)
+def test_any_chunking_gives_the_same_response(text: bytes, indexes: list[int]) -> None:
     """However the bytes are split, the response is the same."""
-    assert read_stream(split_at(STREAM_FORMATS[stream_format], indexes)) == RESPONSE
+    assert read_stream(split_at(text, indexes)) == RESPONSE
 
 
 @pytest.mark.parametrize(
@@ -277,14 +277,14 @@ def test_errors_do_not_contain_the_token(token: str) -> None:
 STOPS = st.lists(st.sampled_from(["e 😀", "data", "Gr", "\n", "zzz"]), min_size=1, max_size=3)
 
 
-@every_format
 @given(stops=STOPS, indexes=st.lists(st.integers(0, 2_000), max_size=6))
+@for_each("text", STREAM_FORMATS)
 def test_stop_sequences_truncate_every_format_alike(
-    stream_format: str, stops: list[str], indexes: list[int]
+    text: bytes, stops: list[str], indexes: list[int]
 ) -> None:
     """The choices of a stopped stream do not depend on its format and chunking."""
     expected = read_stream([SSE_STREAM], stops=stops)
-    response = read_stream(split_at(STREAM_FORMATS[stream_format], indexes), stops=stops)
+    response = read_stream(split_at(text, indexes), stops=stops)
     assert response.choices == expected.choices
     assert all(stop not in response.text for stop in stops)
 

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import functools
 import inspect
 from typing import Any
 
@@ -212,9 +213,16 @@ def test_pydantics_state_has_the_keys_that_are_replaced() -> None:
 
 
 def test_uvicorns_protocol_has_the_attributes_that_the_emulator_uses() -> None:
-    """emulator/uvicorn_protocol reads and sets these attributes of H11Protocol."""
+    """emulator/server.py reads and sets these attributes of H11Protocol."""
     names = set(inspect.signature(H11Protocol.__init__).parameters)
     assert {"config", "server_state", "app_state"} <= names
     source = inspect.getsource(H11Protocol)
     for name in ("self.cycle", "self.app", "self.access_log", "self.transport"):
         assert f"{name}:" in source or f"{name} =" in source, name
+
+
+def test_langchain_caches_the_dump_of_a_chat_model() -> None:
+    """``_client_fields`` removes it from the model's dict when a field changes."""
+    cached = inspect.getattr_static(BaseChatModel, "_serialized")
+    assert isinstance(cached, functools.cached_property)
+    assert cached.attrname == "_serialized"

@@ -94,7 +94,16 @@ def connection_refused(_: Emulator) -> None:
 def never_ready(gateway: Emulator) -> None:
     """Wait for a deferred completion that takes too long."""
     gateway.deferred_polls = 100
-    invoke(gateway, deferred=PollingOptions(timeout=0.3, initial_delay=0.05, max_delay=0.05))
+    invoke(gateway, deferred=PollingOptions(timeout=1.5, initial_delay=0.1, max_delay=0.2))
+
+
+def add_two_responses(gateway: Emulator) -> None:
+    """Add up the chunks of two responses in LangChain."""
+    llm = connected(gateway)
+    total: Any = None
+    for prompt in ("Hello", "Tell me a story."):
+        for chunk in llm.stream(prompt):
+            total = chunk if total is None else total + chunk
 
 
 def embed(gateway: Emulator) -> None:
@@ -263,6 +272,7 @@ TRIGGERS: dict[str, Callable[[Emulator], None]] = {
     "The stream was interrupted": streamed(CutStream(after_chunks=5)),
     "The stream timed out": streamed(SlowDrip(4.0), timeout=0.8),
     "The stream ended before its terminal event": streamed(EndStreamEarly(after_chunks=5)),
+    "Additional kwargs key cost_usd already exists": add_two_responses,
     "was not ready within": never_ready,
     "File not found": missing_file,
     "The gateway has no endpoint for embeddings": embed,

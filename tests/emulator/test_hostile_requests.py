@@ -85,11 +85,11 @@ BODIES = {
     "string": b'"x"',
     "open string": b'"x',
 }
-HEADERS = {
+HEADERS: dict[str, tuple[dict[str, str], bytes | None]] = {
     "gzip of no gzip": ({"content-encoding": "gzip"}, b"{}"),
     "upper case": ({"content-encoding": "GZIP"}, gzip.compress(b"{}")),
     "cut gzip": ({"content-encoding": "gzip"}, gzip.compress(b'{"a":1}')[:-12]),
-    "gzip bomb": ({"content-encoding": "gzip"}, gzip.compress(b" " * 300_000_000, 1)),
+    "gzip bomb": ({"content-encoding": "gzip"}, None),
     "deflate": ({"content-encoding": "deflate"}, zlib.compress(b"{}")),
     "unknown encoding": ({"content-encoding": "zstd"}, b"{}"),
     "unknown charset": ({"content-type": "application/json; charset=x"}, b"{}"),
@@ -115,7 +115,11 @@ def test_deep_json_is_refused(send: Callable[..., httpx.Response], name: str) ->
 
 
 @pytest.mark.parametrize(("headers", "body"), HEADERS.values(), ids=HEADERS)
-def test_headers(send: Callable[..., httpx.Response], headers: dict[str, str], body: bytes) -> None:
+def test_headers(
+    send: Callable[..., httpx.Response], headers: dict[str, str], body: bytes | None
+) -> None:
+    if body is None:  # a bomb; not compressed while tests are collected
+        body = gzip.compress(b" " * 300_000_000, 1)
     send("POST", RESPONSES, content=body, headers={**JSON_TYPE, **headers})
 
 

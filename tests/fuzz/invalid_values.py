@@ -48,17 +48,18 @@ def without_indexes(path: KeyPath) -> KeyPath:
 
 
 def replaced(document: Any, path: KeyPath, value: Any) -> Any:
-    """Return a copy with another value at a path; without the key for ``MISSING``."""
+    """Return a document with another value at a path; without the key for ``MISSING``.
+
+    The rest is not copied: nothing changes a document.
+    """
     if not path:
         return None if value is MISSING else value
-    changed = copy.deepcopy(document)
-    parent = changed
-    for key in path[:-1]:
-        parent = parent[key]
-    if value is MISSING:
-        del parent[path[-1]]
+    key, *rest = path
+    changed = copy.copy(document)
+    if value is MISSING and not rest:
+        del changed[key]
     else:
-        parent[path[-1]] = value
+        changed[key] = replaced(document[key], tuple(rest), value)
     return changed
 
 

@@ -6,15 +6,18 @@ import os
 import pickle
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, Lock
 from typing import Any
 
 import httpx
 import pytest
+from langchain_core.caches import InMemoryCache
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.load import dumps, loads
 
 from langchain_xai_lowcode import (
     ChatXAILowCode,
+    XAIImageGenerationTool,
     XAIImageGenerator,
     XAILowCodeEmbeddings,
 )
@@ -62,6 +65,49 @@ def test_copies_and_pickles_of_a_used_model_work(gateway: Any, kind: Any) -> Non
         assert copied.deadline == 30.0
         assert content_of(copied.invoke("Hello")) == expected
         assert content_of(asyncio.run(copied.ainvoke("Hello"))) == expected
+
+
+class _LockedHandler(BaseCallbackHandler):
+    """A callback handler with a lock, which cannot be copied, as tracers have one."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.runs = 0
+
+    def on_chat_model_start(self, *_: Any, **__: Any) -> None:
+        self.runs += 1
+
+    def on_tool_start(self, *_: Any, **__: Any) -> None:
+        self.runs += 1
+
+
+class _LockedCache(InMemoryCache):
+    """A cache with a lock, as caches with connections have one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = Lock()
+
+
+@pytest.mark.parametrize("kind", [ChatXAILowCode, XAIImageGenerationTool])
+def test_deep_copies_share_clients_callbacks_and_caches(gateway: Any, kind: Any) -> None:
+    """They have locks and connections; a deep copy uses those of the original."""
+    assert gateway.base_url
+    handler = _LockedHandler()
+    urls: list[str] = []
+    hooks = {"request": [lambda request: urls.append(request.url.path)]}
+    shared: dict[str, Any] = {"callbacks": [handler]}
+    if kind is ChatXAILowCode:
+        shared["cache"] = _LockedCache()
+    with httpx.Client(event_hooks=hooks) as client:
+        model = kind(http_client=client, http_async_client=httpx.AsyncClient(), **shared)
+        copies = [copy.deepcopy(model), model.model_copy(deep=True), copy.deepcopy([model])[0]]
+        for i, copied in enumerate(copies, 1):
+            assert content_of(copied.invoke(f"Hello {i}"))
+            assert (len(urls), handler.runs) == (i, i)
+            for name in ("http_client", "http_async_client", *shared):
+                assert getattr(copied, name) is getattr(model, name)
+        assert copies[0]._gateway is not model._gateway
 
 
 @pytest.mark.parametrize("kind", MODELS)

@@ -3,17 +3,19 @@
 ``jsonschema`` checks that the sent schema accepts what pydantic or the given schema accepts.
 """
 
+import copy
 import json
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Literal, NewType, NotRequired, TypeVar
 
 import pytest
 from jsonschema import Draft202012Validator
 from langchain_core.tools import StructuredTool, tool
 from pydantic import BaseModel, Field, RootModel, TypeAdapter
-from typing_extensions import TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
 from langchain_xai_lowcode import ChatXAILowCode
 from langchain_xai_lowcode._schemas import read_schema
@@ -26,6 +28,7 @@ from tests.schema_kinds import (
     Company,
     Part,
     Shade,
+    Unlimited,
     check_meaning,
     get_sent_schema,
     get_validator,
@@ -49,6 +52,12 @@ class DataPart:
 
     name: str
     parts: list["DataPart"] = field(default_factory=list)
+
+
+Parts = TypeAliasType("Parts", list[Part])
+T = TypeVar("T")
+Pair = TypeAliasType("Pair", tuple[T, T], type_params=(T,))
+Count = NewType("Count", int)
 
 
 class Names(RootModel[list[str]]):
@@ -107,6 +116,7 @@ OBJECTS: dict[str, tuple[Any, Any, Any]] = {
     "recursive class": (Part, Part, PART),
     "shared class": (Company, Company, COMPANY),
     "closed class": (Closed, Closed, {"size": 2}),
+    "infinite defaults": (Unlimited, Unlimited, {"most": 1.5, "ranges": [{"least": 0.5}]}),
     "TypedDict": (TypedPart, TypedPart, TYPED),
     "dataclass": (DataPart, DataPart, DATA),
     "map": (RootModel[dict[str, int]], dict[str, int], {"a": 1}),
@@ -158,6 +168,9 @@ OTHERS: dict[str, tuple[Any, Any]] = {
     "literal": (Literal["a", "b"], "a"),
     "root model": (Names, ["a"]),
     "list of TypedDicts": (list[TypedPart], [TYPED]),
+    "alias": (Parts, [PART]),
+    "generic alias": (Pair[int], [1, 2]),
+    "NewType": (Count, 7),
 }
 
 
@@ -207,6 +220,26 @@ def test_other_values_are_wrapped(chat: Chat, gateway: Any, kind: str, method: A
         chat().with_structured_output(source, method="json_mode")
     with pytest.raises(UsageError, match="not an object at its root"):
         chat().bind_tools([], response_format=source)
+
+
+@pytest.mark.parametrize("include_raw", [False, True])
+@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
+@pytest.mark.parametrize("kind", [*OBJECTS, *OTHERS])
+def test_structured_output_can_be_pickled(
+    chat: Chat, kind: str, method: Any, *, include_raw: bool
+) -> None:
+    """Copies and pickles of a runnable with structured output return the same object."""
+    source = {**OBJECTS, **OTHERS}[kind][0]
+    llm: Any = chat().with_structured_output(source, method=method, include_raw=include_raw)
+
+    def call(runnable: Any) -> Any:
+        result = runnable.invoke("Hello 7")
+        assert not include_raw or result["parsing_error"] is None
+        return result["parsed"] if include_raw else result
+
+    expected = call(llm)
+    assert call(copy.deepcopy(llm)) == expected
+    assert call(pickle.loads(pickle.dumps(llm))) == expected  # noqa: S301 - our own bytes
 
 
 def test_unions_of_classes_are_wrapped(chat: Chat, gateway: Any) -> None:

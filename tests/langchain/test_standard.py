@@ -10,10 +10,12 @@ from langchain_core.messages import AIMessage
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 from PIL import Image
+from pytest_recording.plugin import block_network, vcr  # tests/conftest.py replaces them
 
 from langchain_xai_lowcode import ChatXAILowCode
 
 TOKEN = "at_r" + "0" * 32
+__all__ = ["block_network", "vcr"]  # fixtures of this module
 
 
 class TestUnit(ChatModelUnitTests):

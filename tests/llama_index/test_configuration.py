@@ -17,6 +17,7 @@ from llama_index.core.llms.utils import resolve_llm
 from pydantic import SecretStr, ValidationError
 
 from llama_index_xai_lowcode import XAILowCode
+from xai_lowcode.emulator import running
 from xai_lowcode.errors import UsageError
 
 TOKEN = "at_r0123456789abcdef"
@@ -168,6 +169,70 @@ def test_copies(llm: XAILowCode, hello: Any, copied: Any, caplog: Any) -> None:
     assert copied_llm.api_token == llm.api_token
     assert copied_llm.chat(hello).message.content == llm.chat(hello).message.content
     assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
+
+
+def _assign(llm: Any, fields: dict[str, Any]) -> Any:
+    for name, value in fields.items():
+        setattr(llm, name, value)
+    return llm
+
+
+CHANGES: dict[str, Any] = {
+    "assigned": _assign,
+    "copy": lambda llm, fields: _assign(copy.copy(llm), fields),
+    "deepcopy": lambda llm, fields: _assign(copy.deepcopy(llm), fields),
+    "model_copy": lambda llm, fields: llm.model_copy(update=fields),
+    "deep model_copy": lambda llm, fields: llm.model_copy(update=fields, deep=True),
+    "pickle": lambda llm, fields: _assign(pickle.loads(pickle.dumps(llm)), fields),  # noqa: S301
+}
+
+
+def test_a_changed_model_connects_to_its_own_gateway(
+    sync_async: Any, gateway: Any, llm: XAILowCode, hello: Any
+) -> None:
+    """Base URL, token and options of a changed model that was used are those of its requests."""
+    for name, change in CHANGES.items():
+        with running() as other:
+            used = used_llm(llm.model_copy(deep=True))
+            place = {"base_url": other.base_url, "api_token": other.api_token}
+            changed = change(used, {**place, "model": "grok-3", "temperature": 0.5})
+            gateway.requests.clear()
+            assert sync_async.call(changed, "chat", hello).message.content
+            assert gateway.requests == [], name
+            assert [(r.body["model"], r.body["temperature"]) for r in other.requests] == [
+                ("grok-3", 0.5)
+            ], name
+            assert changed.metadata.model_name == "grok-3"
+            assert other.api_token not in f"{changed!r} {changed.to_json()}"
+
+
+def test_a_model_that_is_no_name_is_refused_by_the_call(
+    sync_async: Any, gateway: Any, llm: XAILowCode, hello: Any
+) -> None:
+    """The error names the field, however it was changed; nothing is sent."""
+    for change in CHANGES.values():
+        for wrong in (None, 5, ["grok-4.7"], "", " "):
+            changed = change(llm.model_copy(), {"model": wrong})
+            for call, method in ((sync_async.call, "chat"), (sync_async.stream, "stream_chat")):
+                with pytest.raises(UsageError, match=r"^model: "):
+                    call(changed, method, hello)
+    assert gateway.requests == []
+
+
+def test_copies_are_updated_by_aliases(gateway: Any, llm: XAILowCode, hello: Any) -> None:
+    """The constructor's names of another integration are those of `model_copy`, too."""
+    with running() as other:
+        update = {
+            "api_key": other.api_token,
+            "api_base": other.base_url,
+            "max_new_tokens": 7,
+            "async_http_client": None,
+        }
+        copied = llm.model_copy(update=update)
+        assert copied.chat(hello).message.content
+        assert [request.body["max_output_tokens"] for request in other.requests] == [7]
+    assert gateway.requests == []
+    assert llm.max_tokens is None
 
 
 def test_copies_share_client_and_callbacks(model: Any, hello: Any) -> None:

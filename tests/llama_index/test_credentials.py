@@ -165,6 +165,7 @@ def test_assigned_fields_reject_credentials(server: FakeServer, kind: Any) -> No
         before = getattr(component, name)
         for value in (CANARY, [CANARY], {"effort": CANARY}):
             rejected(server, name, partial(setattr, component, name, value))
+            rejected(server, name, partial(component.model_copy, update={name: value}))
         assert getattr(component, name) == before
     assert CANARY not in repr(component)
 

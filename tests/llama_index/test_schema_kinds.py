@@ -19,6 +19,7 @@ from tests.schema_kinds import (
     Company,
     Part,
     Shade,
+    Unlimited,
     check_meaning,
     get_sent_schema,
 )
@@ -36,6 +37,7 @@ KINDS: dict[str, tuple[type[BaseModel], Any]] = {
     "recursive": (Part, PART),
     "shared": (Company, COMPANY),
     "closed": (Closed, {"size": 2}),
+    "infinite defaults": (Unlimited, {"most": 1.5, "ranges": [{"least": 0.5}]}),
     "map": (Numbers, {"a": 1}),
 }
 

@@ -13,6 +13,7 @@ from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel, Field
 
 from tests.llama_index.sent import get_schema, get_tools
+from tests.schema_kinds import get_sent_schema
 from xai_lowcode.errors import BadRequestError, UsageError
 from xai_lowcode.json_schema import SanitizedSchema
 
@@ -141,3 +142,26 @@ def test_unsupported_schemas_are_rejected(sync_async: Any, gateway: Any, llm: An
     with pytest.raises(UsageError, match=r"'Far'.*http://x/y"):
         sync_async.call(llm, "structured_predict", Far, PROMPT)
     assert not gateway.requests
+
+
+@pytest.mark.parametrize("api", ["auto", "chat_completions", "messages"])
+@pytest.mark.parametrize("by_schema", [True, False])
+def test_a_rebuilt_class_has_a_new_schema(
+    gateway: Any, model: Any, api: str, *, by_schema: bool
+) -> None:
+    """The fields and descriptions of a class may change; they are sent as they are at the call."""
+
+    class Color(BaseModel):
+        name: str = Field(description="first")
+
+    llm = model(api=api, should_use_structured_outputs=by_schema)
+    tool = FunctionTool.from_defaults(paint, name="color", fn_schema=Color)
+    for description in ("first", "second", "third"):
+        Color.model_fields["name"].description = description
+        Color.model_rebuild(force=True)
+        llm.structured_predict(Color, PROMPT)
+        assert get_sent_schema(gateway.requests[-1].body)["properties"]["name"]["description"] == (
+            description
+        )
+        llm.chat_with_tools([tool], "Hello")
+        assert description in str(gateway.requests[-1].body["tools"])

@@ -85,13 +85,14 @@ def pattern(document: Any, path: Path) -> str:
 
 
 def changed(document: Json, path: Path) -> Json:
-    """Return a copy of a document with another value at a path."""
-    changed_document = copy.deepcopy(document)
-    parent: Any = changed_document
-    for key in path[:-1]:
-        parent = parent[key]
-    is_image = path[-1] in {"result", "b64_json"}
-    parent[path[-1]] = OTHER_IMAGE if is_image else _other(parent[path[-1]])
+    """Return a document with another value at a path. The rest is not copied."""
+    changed_document: Any = copy.copy(document)
+    key, *rest = path
+    if rest:
+        changed_document[key] = changed(changed_document[key], tuple(rest))
+    else:
+        is_image = key in {"result", "b64_json"}
+        changed_document[key] = OTHER_IMAGE if is_image else _other(changed_document[key])
     return changed_document
 
 

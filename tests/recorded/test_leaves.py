@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache, reduce
+from itertools import groupby
 from operator import add
 from typing import Any
 
@@ -196,11 +197,14 @@ def hidden_leaves(api: str, reader: str) -> frozenset[str]:
     """Return the leaves that change nothing."""
     hidden = BODY | ITEMS
     names = set()
-    for name, body, path in samples(api):
-        before = visible(api, reader, body, hidden)
-        assert not isinstance(before, str)
-        if visible(api, reader, changed(body, path), hidden) == before:
-            names.add(name)
+    # The leaves of a body follow each other.
+    for _, leaves_of_body in groupby(samples(api), key=lambda sample: id(sample[1])):
+        before = None
+        for name, body, path in leaves_of_body:
+            before = visible(api, reader, body, hidden) if before is None else before
+            assert not isinstance(before, str)
+            if visible(api, reader, changed(body, path), hidden) == before:
+                names.add(name)
     return frozenset(names)
 
 

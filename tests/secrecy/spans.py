@@ -6,6 +6,7 @@ from typing import Any
 
 from openinference.instrumentation.langchain import LangChainInstrumentor
 from openinference.instrumentation.llama_index import LlamaIndexInstrumentor
+from openinference.instrumentation.llama_index._handler import END_OF_QUEUE
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -41,3 +42,7 @@ def _instrumented(instrumentor: Any) -> Iterator[InMemorySpanExporter]:
         yield exporter
     finally:
         instrumentor.uninstrument()
+        if isinstance(instrumentor, LlamaIndexInstrumentor):
+            # Its thread removes old spans ten times a second, and has a reference to itself. Many
+            # such threads would slow down each later test.
+            instrumentor._span_handler._export_queue.queue.put(END_OF_QUEUE)

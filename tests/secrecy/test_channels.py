@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path as File
@@ -22,6 +23,7 @@ from tests.secrecy.paths import PATHS, PathContext
 from xai_lowcode.emulator import Drop, Emulator, Fault, Garbage
 
 REPEATED = 12
+TIME_LIMIT = 60.0  # only a thread that never ends takes so long
 
 
 def with_token(body: str, content_type: str, status: int = 200) -> Fault:
@@ -197,6 +199,15 @@ def test_each_channel_detects_a_leak(
 def test_each_channel_has_a_leak() -> None:
     """Each channel is tested with a deliberate leak."""
     assert set().union(*(channels for _, channels in LEAKS.values())) == set(CHANNELS)
+
+
+def test_an_observer_leaves_no_thread(emulator: Emulator, tmp_path: File) -> None:
+    """The threads of the instruments end, so that they do not slow down later tests."""
+    before = {*threading.enumerate()}
+    observe_path(emulator, "llama_index tools", "succeeds", tmp_path)
+    for thread in {*threading.enumerate()} - before:
+        thread.join(TIME_LIMIT)
+        assert not thread.is_alive(), thread
 
 
 def test_security_md_states_the_numbers_of_paths_and_channels() -> None:

@@ -14,7 +14,7 @@ from contextlib import (
 )
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from xai_lowcode._internal import json
 from xai_lowcode._internal.fork_safety import import_before_fork
@@ -134,6 +134,7 @@ class ChatModel:
             "context": self._context,
             "limits": RequestLimits(settings.max_concurrency, rate_limiter),
         }
+        self._http_clients = {"http_client": http_client, "http_async_client": http_async_client}
         self.client = SyncAPIClient(settings, http_client=http_client, **shared)
         self.async_client = AsyncAPIClient(settings, http_client=http_async_client, **shared)
         self._warned: set[str] = set()
@@ -143,6 +144,14 @@ class ChatModel:
         rate_limited = self.context.rate_limited_by_framework
         kind = partial(type(self), rate_limited_by_framework=rate_limited)
         return rebuild_client, (kind, self.settings, self.client.limits.rate_limiter)
+
+    def __copy__(self) -> Self:
+        rebuild, arguments = self.__reduce__()
+        copied: Self = rebuild(*arguments, **self._http_clients)
+        return copied
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        return self.__copy__()
 
     @cached_property
     def tokens(self) -> "TokenCounter":

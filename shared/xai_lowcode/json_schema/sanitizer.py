@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Any
 
 from xai_lowcode._internal import json
@@ -217,6 +218,20 @@ def _convert_null_const(node: Node, keyword: str) -> None:
         _reject_all(node)
 
 
+def _drop_infinite_value(node: Node, keyword: str) -> None:
+    # Python's default for no limit, which JSON cannot express. The keyword asserts nothing.
+    values = [node[keyword]]
+    while values:
+        value = values.pop()
+        if isinstance(value, float) and not isfinite(value):
+            del node[keyword]
+            return
+        if isinstance(value, Mapping):
+            values += value.values()
+        elif isinstance(value, list | tuple):
+            values += value
+
+
 def _types_of(node: Node) -> list[Any]:
     types = node.get("type") or []
     return list(types) if isinstance(types, list | tuple) else [types]
@@ -239,6 +254,7 @@ _RULES: Mapping[str, Rule] = {
     "oneOf": _close_empty_union,
     "enum": _convert_null_in_enum,
     "const": _convert_null_const,
+    **dict.fromkeys(("default", "examples"), _drop_infinite_value),
 }
 
 

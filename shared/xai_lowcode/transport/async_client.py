@@ -55,7 +55,7 @@ class AsyncAPIClient:
 
     It has one connection pool per running event loop, created on first use and closed with the
     loop, so that one client serves several ``asyncio.run``. A pickled or copied client has the same
-    settings and pools of its own.
+    settings and pools of its own; a copy uses the same ``http_client``, a pickle has none.
 
     Args:
         settings: Token, base URL, timeouts, retries.
@@ -85,6 +85,14 @@ class AsyncAPIClient:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return rebuild_client, (type(self), self.settings, self.limits.rate_limiter)
+
+    def __copy__(self) -> Self:
+        rebuild, arguments = self.__reduce__()
+        copied: Self = rebuild(*arguments, http_client=self._http_client)
+        return copied
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        return self.__copy__()
 
     async def __aenter__(self) -> Self:
         return self

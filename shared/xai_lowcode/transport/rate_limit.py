@@ -130,7 +130,17 @@ T = TypeVar("T")
 
 
 def rebuild_client(
-    client_class: Callable[..., T], settings: Any, rate_limiter: RateLimiterAdapter | None
+    client_class: Callable[..., T],
+    settings: Any,
+    rate_limiter: RateLimiterAdapter | None,
+    **http_clients: Any,
 ) -> T:
-    """Create a client from its pickled state."""
-    return client_class(settings, rate_limiter=rate_limiter)
+    """Create a client from its pickled state.
+
+    Args:
+        client_class: The class.
+        settings: The settings.
+        rate_limiter: The rate limiter.
+        http_clients: The caller's httpx clients: copies share them, pickles do not have them.
+    """
+    return client_class(settings, rate_limiter=rate_limiter, **http_clients)

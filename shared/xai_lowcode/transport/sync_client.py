@@ -53,7 +53,8 @@ class SyncAPIClient:
     """Calls the endpoints of the gateway.
 
     The connection pool is created on first use, and again in a forked child. Threads may share a
-    client. A pickled or copied client has the same settings and a pool of its own.
+    client. A pickled or copied client has the same settings and a pool of its own; a copy uses the
+    same ``http_client``, if there is one, and a pickle has none.
 
     Args:
         settings: Token, base URL, timeouts, retries; default: created from ``options``.
@@ -93,6 +94,14 @@ class SyncAPIClient:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return rebuild_client, (type(self), self.settings, self.limits.rate_limiter)
+
+    def __copy__(self) -> Self:
+        rebuild, arguments = self.__reduce__()
+        copied: Self = rebuild(*arguments, http_client=self._http_client)
+        return copied
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        return self.__copy__()
 
     def __enter__(self) -> Self:
         return self
