@@ -17,7 +17,6 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Self
-from urllib.parse import quote
 
 from pydantic import SecretStr
 
@@ -83,10 +82,11 @@ def _pattern(token: str) -> re.Pattern[str]:
     tokens = [pattern for known in token.split() for pattern in _token_patterns(known)]
     # The token may contain characters that end the other alternatives.
     known = "".join(f"{pattern}|" for pattern in tokens)
+    underscore, word = _spellings("_"), rf"(?:[A-Za-z0-9_]|{_spellings('_')})"
     # Do not match LOWCODEAPI_API_TOKEN, an environment variable, and xai-lowcode, this package.
     queries = [
-        rf"{_at_word_start(a, '[A-Za-z_]')}(?i:pi_token)(?:=|%(?:25)?3[dD])"
-        rf"(?:{known}[^&\s\"'<>\\{ELLIPSIS}])++"
+        rf"{_at_word_start(a, '[A-Za-z_]')}(?i:pi){underscore}(?i:token){_spellings('=')}"
+        rf"(?:{known}[^&\s\"'<>\\{ELLIPSIS}]|{underscore})++"
         for a in "aA"
     ]
     bearers = [rf"{b}(?i:earer)\s+(?:{known}[^\s\"',}}{ELLIPSIS}])++" for b in "bB"]
@@ -94,7 +94,7 @@ def _pattern(token: str) -> re.Pattern[str]:
         # At least 6 characters, or any number before an ellipsis.
         rf"{start}(?={char}{{6}}|{char}*(?:{known}{char}{_BEFORE_ELLIPSIS}))(?:{known}{char})++"
         for start, char in (
-            (rf"{_at_word_start('a')}t_", "[A-Za-z0-9_]"),
+            (rf"{_at_word_start('a')}t{underscore}", word),
             (rf"{_at_word_start('x')}ai-(?!lowcode\b)", "[A-Za-z0-9_-]"),
         )
     ]
@@ -107,19 +107,25 @@ def _at_word_start(character: str, word: str = r"\w") -> str:
     return rf"{character}(?:(?<!{word}{character})|{'|'.join(escapes)})"
 
 
-def _is_unreserved(character: str) -> bool:
+def _is_alphanumeric(character: str) -> bool:
     """Return whether a character is never escaped."""
-    return re.fullmatch(r"[A-Za-z0-9_.~-]", character) is not None
+    return re.fullmatch(r"[A-Za-z0-9]", character) is not None
 
 
+@lru_cache(maxsize=128)
 def _spellings(character: str) -> str:
-    """Return a pattern of a character and its escapes in URLs (once or twice), HTML and JSON."""
-    if _is_unreserved(character):
+    """Return a pattern of a character and its escapes in URLs (once or twice), HTML and JSON.
+
+    Error pages of some proxies escape every character that is not alphanumeric.
+    """
+    if _is_alphanumeric(character):
         return re.escape(character)
-    quoted = quote(character, safe="", errors="surrogatepass")
+    encoded, code = character.encode("utf-8", "surrogatepass"), ord(character)
+    quoted = "".join(f"%{byte:02x}" for byte in encoded)
     spellings = {
         *(character, quoted, quoted.replace("%", "%25"), html.escape(character)),
-        *(f"\\{character}", json.dumps(character)[1:-1], f"\\u{ord(character):04x}"),
+        *(f"&#{code};", f"&#{code:03};", f"&#x{code:x};", f"&#x{code:04x};"),
+        *(f"\\{character}", json.dumps(character)[1:-1], f"\\u{code:04x}"),
     }
     return f"(?i:{'|'.join(map(re.escape, sorted(spellings, key=len, reverse=True)))})"
 
@@ -138,9 +144,9 @@ def _prefix_pattern(token: str, characters: list[str]) -> str:
         else ""
     )
     for character, pattern in reversed(list(zip(token, characters, strict=True))[1:_PREFIX_LENGTH]):
-        escape = "" if _is_unreserved(character) else f"|{_PARTIAL_ESCAPE}"
+        escape = "" if _is_alphanumeric(character) else f"|{_PARTIAL_ESCAPE}"
         rest = rf"(?:{pattern}{rest}{escape})?"
-    if _is_unreserved(token[0]):
+    if _is_alphanumeric(token[0]):
         return rf"{characters[0]}(?=[^{ELLIPSIS}]{{3}}){rest}{_BEFORE_ELLIPSIS}"
     return rf"(?=[^{ELLIPSIS}]{{4}})(?:{characters[0]}{rest}|{_PARTIAL_ESCAPE}){_BEFORE_ELLIPSIS}"
 

@@ -193,3 +193,17 @@ def test_an_invalid_proxy_is_rejected_without_its_password(url: str) -> None:
         Settings.create(api_token=TOKEN, proxy=url.replace("USER", f"proxy-user:{PASSWORDS[1]}"))
     message = render_error(caught.value)
     assert [secret for secret in PASSWORDS if secret in message] == []
+
+
+@pytest.mark.parametrize("url", ["ftp://USER@127.0.0.1:1", "http://USER@127.0.0.1:port"])
+@pytest.mark.parametrize("name", FEW)
+def test_an_invalid_proxy_of_the_environment_is_rejected_without_its_password(
+    name: str, url: str
+) -> None:
+    """Neither the error nor the variables of this package's frames have the password."""
+    proxy = url.replace("USER", f"proxy-user:{PASSWORDS[1]}")
+    with environment({"HTTPS_PROXY": proxy}), pytest.raises(XAILowCodeError) as caught:
+        call(INTERFACES[name], base_url=HTTPS_URL)
+    assert "HTTPS_PROXY" in str(caught.value)
+    message = render_error(caught.value)
+    assert [secret for secret in PASSWORDS if secret in message] == []

@@ -182,6 +182,19 @@ def test_an_invalid_ca_file_of_the_environment_is_a_usage_error(
 
 
 @pytest.mark.parametrize("name", FEW)
+def test_a_key_log_that_cannot_be_written_is_a_usage_error(
+    tls_gateway: TLSGateway, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error names SSLKEYLOGFILE and its file, and is no connection error; nothing is sent."""
+    other, folder = Certificates(tmp_path), tmp_path / "missing"
+    monkeypatch.setenv("SSLKEYLOGFILE", str(folder / "keys.log"))
+    # A context that was created before is used again.
+    with pytest.raises(UsageError, match=r"SSLKEYLOGFILE: .*keys\.log.* cannot be written"):
+        call(INTERFACES[name], verify=str(other.ca_file), base_url=tls_gateway.base_url())
+    assert not tls_gateway.heads
+
+
+@pytest.mark.parametrize("name", FEW)
 def test_the_setting_overrides_the_environment(
     tls_gateway: TLSGateway, certificates: Certificates, name: str, tmp_path: Any
 ) -> None:

@@ -24,9 +24,12 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import Any
 
+import pytest
+
 from tests.transport import wire
 from tests.transport.clients import async_gateway, gateway, langchain
 from tests.transport.raw_server import control
+from xai_lowcode.errors import StreamInterruptedError
 
 CHILD = "child-"
 HANG = 30.0
@@ -113,6 +116,11 @@ class SyncParent:
         """Return the rest of the stream."""
         return "".join(str(chunk.text) for chunk in self.streams.pop())
 
+    def read_in_child(self) -> None:
+        """Read the inherited stream in a child; raise what it raises."""
+        for _ in self.streams[-1]:
+            pass
+
     def forget(self) -> None:
         """Drop the model and its streams."""
         self.model = None
@@ -155,6 +163,15 @@ class AsyncParent(SyncParent):
             return "".join([str(chunk.text) async for chunk in self.streams.pop()])
 
         return self.loop.run_until_complete(read())
+
+    def read_in_child(self) -> None:
+        """Read the inherited stream in a loop of the child; raise what it raises."""
+
+        async def read() -> None:
+            async for _ in self.streams[-1]:
+                pass
+
+        asyncio.run(read())
 
     def in_loop(self, fork: Callable[[], Child]) -> Child:
         """Fork in a coroutine, which the child does not leave."""
@@ -302,6 +319,12 @@ class Scenarios:
             release()
             close(model)
 
+        def reading() -> None:
+            # A child that waited for data would have another error: a timeout.
+            with pytest.raises(StreamInterruptedError, match="belongs to the parent process"):
+                self.parent.read_in_child()
+            with_calls()
+
         if kind in {"fork", "forkserver", "spawn"}:
             return self._process(kind, prompts, release)
         if kind == "pool":
@@ -309,13 +332,14 @@ class Scenarios:
         if kind == "_exit in a running loop":
             return self.parent.in_loop(partial(fork_child, self.parent, with_calls, end_by_os_exit))
         if kind == "collection":
-            del model, with_calls, calls_and_close
+            del model, with_calls, calls_and_close, reading
             return fork_child(self.parent, release, partial(end_after_collection, self.parent))
         before, end = {
             "exit": (with_calls, end_by_exit),
             "exit without calls": (release, end_by_exit),
             "_exit": (with_calls, end_by_os_exit),
             "close": (calls_and_close, end_by_os_exit),
+            "read": (reading, end_by_os_exit),
         }[kind]
         return fork_child(self.parent, before, end)
 

@@ -4,8 +4,10 @@ Each call sends one request and gets its own echo, whatever a server or proxy ap
 in any segment or TLS record, at any time before the next call begins.
 """
 
+import asyncio
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,10 +24,13 @@ from tests.transport.clients import (
     Caller,
     LoopRuns,
     Session,
+    langchain,
+    llama_index,
 )
 from tests.transport.raw_server import TIMEOUT, Connection, RawServer, Request
 from tests.transport.remote_client import RemoteClient
 from tests.transport.tables import check_all
+from xai_lowcode.transport.pool import _Connection
 
 Delivery = Literal[
     "same segment", "same segment, own record", "next segment", "5 ms later", "50 ms later"
@@ -350,3 +355,61 @@ def test_a_last_chunk_with_trailing_bytes_after_a_stream(way: str, loop: LoopRun
             assert sent.acquire(timeout=TIMEOUT)
         assert set(server.counts().values()) == {1}
         assert [request.position for request in server.requests] == [1] * len(pauses)
+
+
+@pytest.mark.parametrize("trailing", [FOREIGN, b""], ids=["a second response", "the end"])
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("create", [langchain, llama_index])
+def test_bytes_that_come_after_a_connection_was_chosen(
+    create: Callable[..., Any],
+    is_async: bool,
+    trailing: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Bytes that come after a connection was chosen, and before the request, are no response.
+
+    Another thread may run in between. The request is sent once, on a new connection, and that does
+    not count as an attempt.
+    """
+    with RawServer() as server:
+
+        def handler(connection: Connection, request: Request) -> None:
+            connection.respond(request)
+            if request.prompt == "first":
+                server.event("chosen").wait(TIMEOUT)
+                connection.send(trailing)
+                if not trailing:
+                    connection.close()
+
+        def wait_for_data(connection: Any, buffer: bytes) -> bytes:
+            if connection.progress.connection_reused:
+                server.event("chosen").set()
+                while not connection.stream.get_extra_info("is_readable"):
+                    time.sleep(0.001)
+            return merge_writes(connection, buffer)
+
+        merge_writes = _Connection.merge_writes
+        monkeypatch.setattr(_Connection, "merge_writes", wait_for_data)
+        server.handler = handler
+        model = create(server.base_url, max_retries=0)
+        assert _call_each(model, ["first", "second"], is_async=is_async) == [
+            f"{wire.ECHO}first",
+            f"{wire.ECHO}second",
+        ]
+        assert server.counts() == {"first": 1, "second": 1}
+
+
+def _call_each(model: Any, prompts: Sequence[str], *, is_async: bool) -> list[str]:
+    """Make one call after the other, async ones in one event loop; return the texts."""
+    complete, acomplete = (
+        (model.invoke, model.ainvoke)
+        if hasattr(model, "invoke")
+        else (model.complete, model.acomplete)
+    )
+
+    async def run() -> list[str]:
+        return [str((await acomplete(prompt)).text) for prompt in prompts]
+
+    if is_async:
+        return asyncio.run(run())
+    return [str(complete(prompt).text) for prompt in prompts]

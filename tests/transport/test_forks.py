@@ -37,6 +37,7 @@ ALL = (IDLE, BEFORE, DURING, STREAM)
 FORKED = [
     *product(["exit"], (IDLE, STREAM)),
     *product(["exit without calls"], (BEFORE, DURING)),
+    *product(["read"], [STREAM]),
     *product(["_exit", "close", "collection", "fork", "pool"], ALL),
 ]
 
@@ -139,7 +140,7 @@ def _check(
 
 @pytest.mark.parametrize("client", ["sync", "async"])
 def test_forks_over_plain_connections(client: str) -> None:
-    """Seven kinds of children in four situations do not affect the parent's calls and streams."""
+    """Eight kinds of children in four situations do not affect the parent's calls and streams."""
     in_loop = product(["_exit in a running loop"], ALL if client == "async" else ())
     _check(client, [*FORKED, *in_loop], None, None)
 

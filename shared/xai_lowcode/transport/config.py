@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
+from pydantic import SecretStr
 
 from xai_lowcode._internal.fork_safety import import_before_fork
 from xai_lowcode._internal.validation import check_proxy, check_verify
+from xai_lowcode.errors import UsageError
 from xai_lowcode.protocol.call_flow import CallContext
 from xai_lowcode.protocol.retry import RetryPolicy
 from xai_lowcode.protocol.urls import UrlFormatSelector
@@ -113,17 +115,24 @@ def environment_proxy(scheme: str, host: str, port: int) -> Any:
     Raises:
         UsageError: The value of the variable is not a proxy URL.
     """
-    proxies = getproxies()
-    name = scheme if proxies.get(scheme) else "all"
-    url = proxies.get(name)
+    # The variables of a frame are in error reports, so the password must not be in one.
+    proxies = {name: SecretStr(value) for name, value in getproxies().items() if value}
+    no_proxy = proxies.pop("no", SecretStr("")).get_secret_value()
+    name = scheme if scheme in proxies else "all"
     if (
-        not url
+        name not in proxies
         or proxy_bypass(host)
         or proxy_bypass(f"{host}:{port}")
-        or _is_excepted(host, proxies.get("no", ""))
+        or _is_excepted(host, no_proxy)
     ):
         return None
-    return check_proxy(url if "://" in url else f"http://{url}", field=f"{name.upper()}_PROXY")
+    return check_proxy(_with_scheme(proxies[name]), field=f"{name.upper()}_PROXY")
+
+
+def _with_scheme(url: SecretStr) -> SecretStr:
+    """Return a proxy URL, with the scheme ``http`` if it has none."""
+    has_scheme = "://" in url.get_secret_value()
+    return url if has_scheme else SecretStr(f"http://{url.get_secret_value()}")
 
 
 def _is_excepted(host: str, no_proxy: str) -> bool:
@@ -146,13 +155,25 @@ def tls_context(verify: bool | str | os.PathLike[str] | ssl.SSLContext = True) -
             an ``ssl.SSLContext``, which is returned unchanged.
 
     Raises:
-        UsageError: ``SSL_CERT_FILE`` names no file with certificates.
+        UsageError: ``SSL_CERT_FILE`` names no file with certificates, or ``SSLKEYLOGFILE`` no file
+            that can be written.
     """
     if isinstance(verify, ssl.SSLContext):
         return verify
     verify = verify if isinstance(verify, bool) else os.fspath(verify)
     variables = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-    return _tls_context(verify, *(os.environ.get(name) for name in variables))
+    try:
+        return _tls_context(verify, *(os.environ.get(name) for name in variables))
+    except OSError as error:
+        # Every new context opens the file that this variable names.
+        field = "SSLKEYLOGFILE"
+        if error.filename is None or error.filename != os.environ.get(field):
+            raise
+        raise UsageError(
+            f"{field}: the file {error.filename!r} cannot be written ({error.strerror}).",
+            field=field,
+            hint="Unset the variable, or set it to a file that can be written.",
+        ) from None
 
 
 @lru_cache(maxsize=16)

@@ -41,6 +41,8 @@ _ASYNC_READ_SIZE = 256 * 1024
 _LARGE_READ_SIZE = 256 * 1024
 
 _POOL_TIMEOUT_MESSAGE = "Timed out waiting for a free connection."
+_FORKED_MESSAGE = "the connection belongs to the parent process"
+_UNEXPECTED_DATA_MESSAGE = "data or the end of the connection came before the request"
 
 _NETWORK_ERRORS = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError)
 _SYNC_BACKEND: Any = httpcore.SyncBackend()
@@ -76,6 +78,28 @@ class _Connection:
         self.progress = RequestProgress(b"")
         self.stream: Any = None
         self._head: bytes | None = None
+        self._process = os.getpid()
+
+    def check_process(self) -> None:
+        """Raise an error in a forked child: it would take what its parent waits for."""
+        if os.getpid() != self._process:
+            raise httpcore.ReadError(_FORKED_MESSAGE)
+
+    def check_unread_data(self) -> None:
+        """Raise an error if a reused connection has received anything, before a request is sent.
+
+        It would be read as the response. Another thread may have run since the connection was
+        chosen, when nothing was received.
+        """
+        progress = self.progress
+        if (
+            progress.connection_reused
+            and not progress.last_write
+            and self.stream.get_extra_info("is_readable")
+        ):
+            progress.last_write = monotonic()
+            # Not a WriteError: httpcore would read a response.
+            raise httpcore.ReadError(_UNEXPECTED_DATA_MESSAGE)
 
     def merge_writes(self, buffer: bytes) -> bytes:
         """Return what to write now: the head of a request is written together with its body.
@@ -190,6 +214,7 @@ class _Stream:
 
 class _SyncStream(_Stream, httpcore.NetworkStream):
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        self._connection.check_process()
         progress = self._connection.progress
         if progress.bytes_received >= max_bytes:
             max_bytes = _LARGE_READ_SIZE
@@ -198,6 +223,7 @@ class _SyncStream(_Stream, httpcore.NetworkStream):
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if buffer := self._connection.merge_writes(buffer):
             progress = self._connection.progress
+            self._connection.check_unread_data()
             self._stream.write(buffer, progress.cap(timeout))
             progress.last_write = monotonic()
 
@@ -217,12 +243,14 @@ class _SyncStream(_Stream, httpcore.NetworkStream):
 
 class _AsyncStream(_Stream, httpcore.AsyncNetworkStream):
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's signature
+        self._connection.check_process()
         progress, size = self._connection.progress, max(max_bytes, _ASYNC_READ_SIZE)
         return progress.received(await self._stream.read(size, progress.cap(timeout)))
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore's signature
         if buffer := self._connection.merge_writes(buffer):
             progress = self._connection.progress
+            self._connection.check_unread_data()
             await self._stream.write(buffer, progress.cap(timeout))
             progress.last_write = monotonic()
 
