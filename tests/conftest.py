@@ -55,7 +55,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             )
         )
     for item in items:
-        item.user_properties.append(("cases", number_of_cases(item)))
+        if (number := number_of_cases(item)) > 1:
+            item.user_properties.append(("cases", number))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -94,6 +95,14 @@ def _single_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _default_url_format() -> Iterator[None]:
+    """Ignore the URL format of the environment in which the tests run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("LOWCODEAPI_URL_FORMAT", raising=False)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _event_loop() -> Iterator[None]:
     """Set an event loop, so that ``asyncio.get_event_loop``, which LlamaIndex calls, creates none.
 
@@ -118,9 +127,11 @@ def block_network() -> None:
     """Replace the other one of its fixtures."""
 
 
-@pytest.fixture(autouse=True)
-def _forget_gateways(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget what was learned about a gateway that had the same port in an earlier test."""
-    monkeypatch.delenv("LOWCODEAPI_URL_FORMAT", raising=False)
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Forget what was learned about a gateway that had the same port in an earlier test.
+
+    A fixture would cost more time than this takes.
+    """
     forget_url_formats()
     forget_apis()
