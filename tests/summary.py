@@ -96,7 +96,7 @@ def _line(name: str, area: Area, meaning: str) -> str:
 class OneReport:
     """Sends one report for a test that passes, in the workers of xdist.
 
-    xdist sends a report for each of its three phases otherwise, which takes as long as a short test.
+    xdist sends one for each of its three phases otherwise, which takes as long as a short test.
     """
 
     @pytest.hookimpl

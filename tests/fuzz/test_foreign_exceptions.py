@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import for_each
 from tests.fuzz.bodies import REQUESTS, bodies
 from tests.fuzz.invalid_values import (
     MISSING,
@@ -21,7 +22,7 @@ from tests.fuzz.invalid_values import (
     json_values,
     key_paths,
     replaced,
-    without_indexes,
+    with_types,
 )
 from tests.fuzz.parsing import DIALECTS, check_views
 from xai_lowcode._internal import json as codec
@@ -170,8 +171,8 @@ def invalid_bodies(
     """Yield the document with each value at each path that was not visited before."""
     visited = set() if visited is None else visited
     for path in key_paths(document):
-        if without_indexes(path) not in visited:
-            visited.add(without_indexes(path))
+        if (typed := with_types(document, path)) not in visited:
+            visited.add(typed)
             yield from (replaced(document, path, value) for value in values)
 
 
@@ -204,7 +205,7 @@ def run_checked(work: Callable[[], Any]) -> Any:
 
 
 @pytest.mark.filterwarnings("ignore:xAI's moderation withheld:UserWarning")
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+@for_each("operation", OPERATIONS)
 def test_any_endpoint_parses_any_value(operation: Endpoint[Any]) -> None:
     """Each invalid value at each path gives a result or a documented error."""
     read = 0
@@ -223,9 +224,9 @@ def test_any_endpoint_parses_any_value(operation: Endpoint[Any]) -> None:
 @pytest.mark.parametrize("api", REQUESTS)
 def test_any_dialect_parses_any_value(api: str) -> None:
     """Each invalid value in a chat response gives a response or a documented error."""
-    dialect = DIALECTS[api]
+    dialect, visited = DIALECTS[api], set[KeyPath]()
     for content in bodies().plain[api]:
-        for body in invalid_bodies(json.loads(content), INVALID):
+        for body in invalid_bodies(json.loads(content), INVALID, visited):
             response = run_checked(lambda body=body: dialect.parse(dialect.endpoint.parse(body)))
             if response is not None:
                 check_views(response)
