@@ -11,10 +11,19 @@ from typing import Any
 import pytest
 from hypothesis import currently_in_test_context
 
+from xai_lowcode.chat.dialect_selection import forget_apis
+from xai_lowcode.protocol.urls import forget_url_formats
+
 Test = Callable[..., None]
 MAX_NAME = 200
 # pytest.fail and groups of it are no Exception.
 _FAILURES = (Exception, pytest.fail.Exception, BaseExceptionGroup)
+
+
+def forget_gateways() -> None:
+    """Forget what was learned about a gateway that had the same port in an earlier case."""
+    forget_url_formats()
+    forget_apis()
 
 
 def for_each(
@@ -47,6 +56,7 @@ def for_each(
             failures: list[BaseException] = []
             skipped: list[BaseException] = []
             for number, (name, case) in enumerate(named, 1):
+                forget_gateways()
                 values = (case,) if isinstance(names, str) else case
                 try:
                     test(**given, **dict(zip(arguments, values, strict=True)))

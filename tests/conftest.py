@@ -14,9 +14,7 @@ import certifi
 import pytest
 from hypothesis import settings
 
-from tests.cases import number_of_cases
-from xai_lowcode.chat.dialect_selection import forget_apis
-from xai_lowcode.protocol.urls import forget_url_formats
+from tests.cases import forget_gateways, number_of_cases
 
 pytest_plugins = ["tests.summary"]
 
@@ -129,9 +127,5 @@ def block_network() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """Forget what was learned about a gateway that had the same port in an earlier test.
-
-    A fixture would cost more time than this takes.
-    """
-    forget_url_formats()
-    forget_apis()
+    """Forget gateways; a fixture would cost more time than this takes."""
+    forget_gateways()

@@ -67,7 +67,7 @@ def test_none(send_chat: Send) -> None:
     assert calls(send_chat("Add 2 and 3", tools=[ADD], tool_choice="none")) == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("prompt", "names"),
     [
         ("What is the weather in San Francisco?", ["get_weather"]),

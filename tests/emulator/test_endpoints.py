@@ -7,8 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.cases import for_each
 from xai_lowcode.emulator import Emulator
-from xai_lowcode.emulator.handlers import ROUTES
+from xai_lowcode.emulator.handlers import ROUTES, Route
 
 Json = dict[str, Any]
 TURN = [{"role": "user", "content": "Hello"}]
@@ -100,7 +101,7 @@ def test_endpoint(gateway: Emulator, http: httpx.Client, name: str, url_format: 
         gateway.url_forms = "new"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@for_each("name", NAMES)
 def test_other_method(http: httpx.Client, name: str) -> None:
     """An unknown method gets the gateway's 404."""
     route = next(route for route in ROUTES if route.name == name)

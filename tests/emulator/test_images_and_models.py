@@ -83,7 +83,7 @@ def test_size_of_an_image(generate_images: Send) -> None:
     assert decode_image(base64.b64decode(row["b64_json"]))[1] == image_size("", "2:1", "1k")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("model", "body", "price"),
     [
         ("grok-imagine-image", {"resolution": "2k"}, 200_000_000),
@@ -108,7 +108,7 @@ def test_the_same_prompt_gives_the_same_image(prompt: str) -> None:
     assert generate_image(prompt, "1:1", "1k") != generate_image(prompt + "!", "1:1", "1k")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("body", "status", "text"),
     [
         ({"prompt": None}, 422, "prompt: invalid type: null"),
@@ -184,7 +184,7 @@ def is_not_found(response: httpx.Response) -> bool:
     return "Model not found" in response.text
 
 
-@pytest.mark.parametrize("name", [*ALL_MODELS, *SERVED])
+@for_each("name", [*ALL_MODELS, *SERVED])
 def test_names_of_models(http: httpx.Client, name: str) -> None:
     """Listed and retired models, with a date or without, and aliases are found everywhere."""
     calls = model_calls(http, name)
