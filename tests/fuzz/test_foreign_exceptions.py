@@ -462,12 +462,12 @@ NAMES = [
     "data:,",
     "a\0b.png",
     "[::1",
-    "x" * 10**6,
+    "x" * 10**5,
 ]
 
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name[:20]))
-@pytest.mark.parametrize("content_type", [None, "", "x" * 10**6, "text/"])
+@pytest.mark.parametrize("content_type", [None, "", "x" * 10**5, "text/"])
 def test_a_file_of_any_name_is_downloaded(
     name: str, content_type: str | None, server: FixedGateway
 ) -> None:

@@ -13,6 +13,7 @@ from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_xai_lowcode import ChatXAILowCode, mcp, web_search
 from langchain_xai_lowcode.chat_models import _OPTION_FIELDS
 from tests.cases import for_each
+from xai_lowcode import PollingOptions
 from xai_lowcode.errors import UsageError
 from xai_lowcode.types.requests import OPTIONS
 
@@ -151,7 +152,7 @@ def test_options_of_a_call_precede_model_kwargs_and_fields(gateway: Any, chat: C
     [
         ({}, "responses"),
         ({"n": 2}, "chat/completions"),
-        ({"deferred": True}, "chat/completions"),
+        ({"deferred": PollingOptions(initial_delay=0.01)}, "chat/completions"),
         ({"api": "chat_completions"}, "chat/completions"),
         ({"api": "responses"}, "responses"),
         ({"api": "messages"}, "messages"),
