@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.core.clients import emulator_settings, server_settings
@@ -105,15 +105,6 @@ def tokenize(request: pytest.FixtureRequest) -> Callable[[str], Tokens]:
     return split_like_the_emulator if request.param == "emulator" else byte_pair_tokenizer()
 
 
-@pytest.fixture(scope="module")
-def server(tokenize: Callable[[str], Tokens]) -> Iterator[FakeServer]:
-    """A server with a tokenizer."""
-    with FakeServer(
-        respond=lambda request: create_response(tokenize(request.json["text"]))
-    ) as running:
-        yield running
-
-
 WORDS = ["a", "Hello", " world", "'s", "'", "?!", "...", "{}", "/", "X", "1", "12"]
 SPACES = ["\n", "\r\n", "\n\n", " ", "  ", "\t", "\u00a0", ". ", "```\n"]
 OTHER_CHARACTERS = ["é", "你好", "\U0001f600", "\u0301"]
@@ -137,6 +128,7 @@ def sans_io(tokenize: Callable[[str], Tokens]) -> Iterator[list[str]]:
 
 @settings(deadline=None, max_examples=150)
 @given(texts=TEXTS)
+@example(texts=["", " \u00a0"])
 def test_joined_texts_have_the_same_counts(
     tokenize: Callable[[str], Tokens], texts: list[str]
 ) -> None:
