@@ -112,12 +112,13 @@ def test_a_process_crashes_a_gateway_once(
     with open_client(kind, settings) as client:
         assert call(client, crashing_gateway)
         assert crashing_gateway.crashes == crashes
-        for next_call in (call, *CALLS):
+        # A process learns the format from any first call: each endpoint follows one of them.
+        for next_call in CALLS if call is retrieve else (call,):
             assert next_call(client, crashing_gateway)
     for other_kind in GATEWAY_CLIENTS:
         with open_client(other_kind, settings) as client:
             assert call(client, crashing_gateway)
-    if hasattr(os, "fork") and kind is SyncGatewayClient:
+    if hasattr(os, "fork") and kind is SyncGatewayClient and call in {retrieve, deferred}:
         assert run_in_child(lambda: retrieve(SyncGatewayClient(settings), crashing_gateway))
     assert crashing_gateway.crashes == crashes
 
