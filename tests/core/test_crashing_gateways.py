@@ -73,7 +73,7 @@ CALLS: list[SendRequests] = [retrieve, delete, update, download, deferred]
 @pytest.fixture(autouse=True)
 def _short_restart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(urls, "RESTART_DELAY", 0.002)
-    monkeypatch.setattr(urls, "RESTART_DELAY_BEHIND_PROXY", 0.02)
+    monkeypatch.setattr(urls, "RESTART_DELAY_BEHIND_PROXY", 0.06)
 
 
 @pytest.fixture(params=URL_FORMS)

@@ -49,7 +49,7 @@ def _cut(size: Callable[[bytes, int], int]) -> Callable[[Connection, Request], N
 
 
 def _close_later(connection: Connection, _request: Request) -> None:
-    connection.pause(0.3)
+    connection.pause(0.15)
     connection.close()
 
 
