@@ -37,6 +37,7 @@ SLOW_FILES = {
     f"test_{name}.py"
     for name in (
         *("connection_reuse", "request_counts", "response_limits", "channels", "fork_safety"),
+        "connection_faults",
         *("structured_answers", "stored", "warnings", "laws", "leaves", "tool_calls"),
         *("exit_codes", "terminal", "namespace", "readme", "batch_example", "web_server"),
     )
