@@ -160,6 +160,11 @@ class FakeServer:
         self._port = server.sockets[0].getsockname()[1]
         started.set()
         await self._ended.wait()
+        # Connections that are being accepted would be left open: accept no more, and await these.
+        for socket in server.sockets:
+            self._loop.remove_reader(socket)
+        for _ in range(10):
+            await asyncio.sleep(0)
         server.close()
         for writer in list(self._open):
             writer.transport.abort()
