@@ -30,6 +30,7 @@ from xai_lowcode.chat.dialect_selection import (
 from xai_lowcode.chat.dialects.base import Dialect
 from xai_lowcode.chat.openai_format import adapt_server_tool
 from xai_lowcode.chat.profiles import get_effort_hint, get_profile, parse_rejected_option
+from xai_lowcode.chat.rejected_schemas import RelaxedSchemas
 from xai_lowcode.chat.stored_responses import (
     without_rejected_items,
     without_rejected_reasoning,
@@ -139,6 +140,7 @@ class ChatModel:
         self.async_client = AsyncAPIClient(settings, http_client=http_async_client, **shared)
         self._warned: set[str] = set()
         self._rejected: dict[str, frozenset[str]] = {}
+        self._relaxed_schemas = RelaxedSchemas()
 
     def __reduce__(self) -> tuple[Any, ...]:
         rate_limited = self.context.rate_limited_by_framework
@@ -372,10 +374,11 @@ class ChatModel:
         return _build_call(dialect, supported, stream=True), reader, supported
 
     def _drop_unsupported(self, request: ChatRequest, dialect: Dialect) -> ChatRequest:
-        """Return the request without options that the model or dialect does not support.
+        """Return the request without options and constraints that are not supported.
 
         Stop sequences are dropped without a warning, since they are enforced client-side.
         """
+        request = self._relaxed_schemas.apply(request)
         if request.is_stored:
             self._warn_of_stored_images(request)
         rejected = get_profile(request.model).unsupported | self._rejected.get(
@@ -430,8 +433,10 @@ class ChatModel:
                 return request
             effort_hint = get_effort_hint(sent.model, sent.reasoning_effort, error.message)
             error.hint = error.hint or effort_hint
-            revised = without_rejected_reasoning(request, error) or without_rejected_items(
-                request, error
+            revised = (
+                self._relaxed_schemas.revise(request, sent, error)
+                or without_rejected_reasoning(request, error)
+                or without_rejected_items(request, error)
             )
             if revised is not None:
                 return revised
