@@ -5,7 +5,7 @@ return one JSON object; an error can be reported at any point. A stream is compl
 reason for every choice or with the terminal event of its API; otherwise an error is raised.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain, takewhile
 from typing import Any
@@ -15,6 +15,7 @@ from xai_lowcode.chat.accumulator import response_to_events
 from xai_lowcode.chat.dialect_selection import detect_dialect
 from xai_lowcode.chat.dialects.base import UNKNOWN, Dialect
 from xai_lowcode.chat.dialects.common import interrupted_error
+from xai_lowcode.chat.reserved_names import restore_events
 from xai_lowcode.chat.stop_sequences import StopSequenceFilter
 from xai_lowcode.chat.surrogates import SurrogateJoiner
 from xai_lowcode.errors import (
@@ -67,17 +68,25 @@ class StreamReader:
         token: The token, which is redacted in errors.
         stops: Stop sequences to enforce.
         choices: Number of requested choices.
+        tool_names: Names of tools that are replaced in events, and the names in their place.
 
     Attributes:
         response_started: Whether an event with content, or the end of the response, was returned.
     """
 
     def __init__(
-        self, dialect: Dialect, *, token: str = "", stops: Sequence[str] = (), choices: int = 1
+        self,
+        dialect: Dialect,
+        *,
+        token: str = "",
+        stops: Sequence[str] = (),
+        choices: int = 1,
+        tool_names: Mapping[str, str] | None = None,
     ) -> None:
         self.dialect = dialect
         self._decoder = dialect.decoder()
         self._token = token
+        self._tool_names = tool_names
         self._surrogates: SurrogateJoiner | None = None
         self._sse_decoder = SSEDecoder()
         self._stop_filter = StopSequenceFilter(stops, choices) if stops else None
@@ -107,6 +116,10 @@ class StreamReader:
 
     def feed(self, data: bytes) -> Iterable[StreamEvent]:
         """Return the events of the next bytes."""
+        events = self._feed(data)
+        return restore_events(events, self._tool_names) if self._tool_names else events
+
+    def _feed(self, data: bytes) -> Iterable[StreamEvent]:
         if not self.response_started:
             return self._feed_before_content(data)
         chunks = self._sse_decoder.feed(data)
@@ -121,6 +134,10 @@ class StreamReader:
         Raises:
             StreamInterruptedError: The stream is not complete.
         """
+        events = self._close()
+        return restore_events(events, self._tool_names) if self._tool_names else events
+
+    def _close(self) -> Iterable[StreamEvent]:
         if self._done:
             return ()
         if self._json_body is not None:
