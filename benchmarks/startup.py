@@ -83,11 +83,21 @@ _HTTPX_CONSTRUCT = "client = httpx.Client()"
 _HTTPX_CALL = f"json.loads(client.post('{{url}}/chat/completions', json={_BODY}).content)"
 _LLAMA_INDEX_CALL = "llm.chat([ChatMessage(role='user', content='x')])"
 _LLAMA_INDEX_IMPORT = "from llama_index.core.base.llms.types import ChatMessage"
+_LANGCHAIN_BASE = "from langchain_core.language_models import chat_models; import httpx"
+_LLAMA_INDEX_BASE = (
+    "from llama_index.core.llms.function_calling import FunctionCallingLLM; import httpx"
+)
+_MINIMAL_IMPORT = (
+    "from benchmarks.backends import HttpxBackend; from benchmarks.inputs import ClientConfig"
+)
+_MINIMAL_BACKEND = "HttpxBackend(ClientConfig('{scenario_url}', 'chat_completions'))"
 _PROGRAMS = {
-    "LangChain + httpx": Program(
-        "from langchain_core.language_models import chat_models; import httpx",
-        _HTTPX_CONSTRUCT,
-        _HTTPX_CALL,
+    "LangChain + httpx": Program(_LANGCHAIN_BASE, _HTTPX_CONSTRUCT, _HTTPX_CALL),
+    "minimal model, LangChain": Program(
+        f"{_LANGCHAIN_BASE}; {_MINIMAL_IMPORT};"
+        " from benchmarks.baselines import build_langchain_model",
+        f"llm = build_langchain_model({_MINIMAL_BACKEND})",
+        "llm.invoke('x')",
     ),
     "xai-lowcode, LangChain": Program(
         "from langchain_xai_lowcode import ChatXAILowCode",
@@ -104,10 +114,12 @@ _PROGRAMS = {
         "llm = ChatXAI(model='m', api_key='{token}', xai_api_base='{url}/')",
         "llm.invoke('x')",
     ),
-    "LlamaIndex + httpx": Program(
-        "from llama_index.core.llms.function_calling import FunctionCallingLLM; import httpx",
-        _HTTPX_CONSTRUCT,
-        _HTTPX_CALL,
+    "LlamaIndex + httpx": Program(_LLAMA_INDEX_BASE, _HTTPX_CONSTRUCT, _HTTPX_CALL),
+    "minimal model, LlamaIndex": Program(
+        f"{_LLAMA_INDEX_BASE}; {_LLAMA_INDEX_IMPORT}; {_MINIMAL_IMPORT};"
+        " from benchmarks.baselines import build_llama_index_model",
+        f"llm = build_llama_index_model({_MINIMAL_BACKEND})",
+        _LLAMA_INDEX_CALL,
     ),
     "xai-lowcode, LlamaIndex": Program(
         f"from llama_index_xai_lowcode import XAILowCode; {_LLAMA_INDEX_IMPORT}",
@@ -164,7 +176,12 @@ def _medians(processes: list[Startup]) -> Startup:
 
 def _run_script(script: str, program: Program, server_url: str, **values: int) -> str:
     """Run a script in a new process and return its output."""
-    urls = {"url": f"{server_url}/short/v1", "gateway_url": f"{server_url}/short/xai"}
+    scenario_url = f"{server_url}/short"
+    urls = {
+        "scenario_url": scenario_url,
+        "url": f"{scenario_url}/v1",
+        "gateway_url": f"{scenario_url}/xai",
+    }
     code = script.format(
         imports=program.imports,
         construct=program.construct.format(**urls, token=TOKEN),

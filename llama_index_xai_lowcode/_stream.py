@@ -10,13 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from llama_index.core.base.llms.types import (
-    ChatMessage,
     ChatResponse,
     ChatResponseAsyncGen,
     ChatResponseGen,
     CompletionResponseAsyncGen,
     CompletionResponseGen,
-    MessageRole,
 )
 
 from llama_index_xai_lowcode._messages import (
@@ -42,9 +40,6 @@ from xai_lowcode.types.events import (
     ToolCallDelta,
 )
 from xai_lowcode.types.messages import ImagePart
-
-# Copied for each chunk: validation would cost more than the rest of the conversion.
-_EMPTY_RESPONSE = ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, blocks=[]))
 
 
 class ResponseBuilder:
@@ -84,12 +79,15 @@ class ResponseBuilder:
         blocks: list[Any] = to_thinking_block(
             choice.reasoning, server_tool_calls=self._server_tool_calls
         )
-        images = (part for part in choice.server_side_parts if isinstance(part, ImagePart))
-        blocks += from_parts(images)
-        calls = self._prepared.restore_tool_calls(list(choice.tool_calls.values()))
+        if choice.server_side_parts:
+            blocks += from_parts(
+                part for part in choice.server_side_parts if isinstance(part, ImagePart)
+            )
+        calls = list(choice.tool_calls.values())
+        if calls:
+            calls = self._prepared.restore_tool_calls(calls)
         message = build_message(blocks, choice.text, calls, {})
-        update = {"message": message, "delta": delta, "raw": self._raw, "additional_kwargs": {}}
-        return _EMPTY_RESPONSE.model_copy(update=update | fields)
+        return ChatResponse(message=message, delta=delta, raw=self._raw, **fields)
 
 
 def iter_responses(
