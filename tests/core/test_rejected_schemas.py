@@ -109,6 +109,24 @@ def test_rejected_schemas_are_relaxed(emulator: Emulator, api: Api, schema: Json
         model.client.close()
 
 
+@pytest.mark.filterwarnings("ignore:tools. xAI does not accept")
+@pytest.mark.parametrize(
+    "error",
+    [
+        REJECTED,
+        "Schema validation failed: [standard_violation] /properties/p: not supported",
+        "The grammar is too complex.",
+    ],
+)
+def test_every_error_about_a_schema(emulator: Emulator, error: str) -> None:
+    """The request is sent again after each error by which xAI has rejected schemas."""
+    model = ChatModel(emulator_settings(emulator, max_retries=0))
+    emulator.inject(Refuse(400, error))
+    model.generate(create_request(STRICT[0], "responses"))
+    assert ['"pattern"' in text for text in get_schemas(emulator)] == [True, False]
+    model.client.close()
+
+
 @pytest.mark.filterwarnings("ignore:response_format. xAI does not accept")
 @pytest.mark.parametrize("api", APIS[:2])
 @pytest.mark.parametrize("form", ["line", "event"])

@@ -1,9 +1,10 @@
 """Relax the schemas of requests that xAI has rejected for one of them.
 
-xAI's error names neither the schema nor the keyword, and what it rejects has changed several times.
+xAI's error mostly names neither the schema nor the keyword, and what it rejects has changed often.
 So schemas are sent as they are, until a request is rejected.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,9 @@ from xai_lowcode.errors import BadRequestError
 from xai_lowcode.json_schema import relax_schema, sanitize_schema
 from xai_lowcode.types.requests import ChatRequest
 
-_REJECTED = "Invalid arguments passed to the model"
+_REJECTED = re.compile(
+    r"Invalid arguments passed to the model|Schema validation failed|grammar is too complex"
+)
 # Field and name of a schema.
 _Place = tuple[str, str]
 
@@ -53,7 +56,7 @@ class RelaxedSchemas:
         Returns:
             None if it failed for another reason, or has no schema that can be relaxed.
         """
-        if _REJECTED not in error.message or not sent.clean_schemas:
+        if not _REJECTED.search(error.message) or not sent.clean_schemas:
             return None
         changed = {}
         for place, schema in _iter_schemas(sent):

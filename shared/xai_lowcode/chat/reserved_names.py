@@ -5,11 +5,10 @@ the server-side one.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from xai_lowcode.errors import BadRequestError
-from xai_lowcode.types.events import StreamEvent, ToolCallDelta
 from xai_lowcode.types.messages import Message, ToolCallPart
 from xai_lowcode.types.requests import ChatRequest, NamedTool
 from xai_lowcode.types.responses import ChatResponse
@@ -82,17 +81,6 @@ def restore_response(response: ChatResponse, names: Mapping[str, str]) -> ChatRe
             for choice in response.choices
         ),
     )
-
-
-def restore_events(
-    events: Iterable[StreamEvent], names: Mapping[str, str]
-) -> Iterator[StreamEvent]:
-    """Yield the events of a stream with the caller's names of the tools."""
-    for event in events:
-        if isinstance(event, ToolCallDelta) and event.name in names:
-            yield replace(event, name=names[event.name])
-        else:
-            yield event
 
 
 def _rename_calls(message: Message, names: Mapping[str, str]) -> Message:

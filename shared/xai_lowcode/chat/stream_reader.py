@@ -7,6 +7,7 @@ reason for every choice or with the terminal event of its API; otherwise an erro
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import chain, takewhile
 from typing import Any
 
@@ -15,7 +16,6 @@ from xai_lowcode.chat.accumulator import response_to_events
 from xai_lowcode.chat.dialect_selection import detect_dialect
 from xai_lowcode.chat.dialects.base import UNKNOWN, Dialect
 from xai_lowcode.chat.dialects.common import interrupted_error
-from xai_lowcode.chat.reserved_names import restore_events
 from xai_lowcode.chat.stop_sequences import StopSequenceFilter
 from xai_lowcode.chat.surrogates import SurrogateJoiner
 from xai_lowcode.errors import (
@@ -40,6 +40,7 @@ from xai_lowcode.types.events import (
     ResponseCompleted,
     ResponseStarted,
     StreamEvent,
+    ToolCallDelta,
     UsageReported,
 )
 from xai_lowcode.types.responses import ChatResponse
@@ -117,7 +118,7 @@ class StreamReader:
     def feed(self, data: bytes) -> Iterable[StreamEvent]:
         """Return the events of the next bytes."""
         events = self._feed(data)
-        return restore_events(events, self._tool_names) if self._tool_names else events
+        return _rename_calls(events, self._tool_names) if self._tool_names else events
 
     def _feed(self, data: bytes) -> Iterable[StreamEvent]:
         if not self.response_started:
@@ -135,7 +136,7 @@ class StreamReader:
             StreamInterruptedError: The stream is not complete.
         """
         events = self._close()
-        return restore_events(events, self._tool_names) if self._tool_names else events
+        return _rename_calls(events, self._tool_names) if self._tool_names else events
 
     def _close(self) -> Iterable[StreamEvent]:
         if self._done:
@@ -295,6 +296,15 @@ class StreamReader:
 
     def _excerpt(self, text: str) -> str:
         return excerpt(to_plain_text(text, self._token), self._token, limit=_MAX_REASON_LENGTH)
+
+
+def _rename_calls(events: Iterable[StreamEvent], names: Mapping[str, str]) -> Iterable[StreamEvent]:
+    """Yield events with the caller's names of the tools; see ``chat.reserved_names``."""
+    for event in events:
+        if isinstance(event, ToolCallDelta) and event.name in names:
+            yield replace(event, name=names[event.name])
+        else:
+            yield event
 
 
 def _is_truncated(data: bytes) -> bool:
