@@ -11,9 +11,19 @@ from typing import Any
 import pytest
 from hypothesis import currently_in_test_context
 
+from xai_lowcode.chat.dialect_selection import forget_apis
+from xai_lowcode.protocol.urls import forget_url_formats
+
 Test = Callable[..., None]
+MAX_NAME = 200
 # pytest.fail and groups of it are no Exception.
 _FAILURES = (Exception, pytest.fail.Exception, BaseExceptionGroup)
+
+
+def forget_gateways() -> None:
+    """Forget what was learned about a gateway that had the same port in an earlier case."""
+    forget_url_formats()
+    forget_apis()
 
 
 def for_each(
@@ -28,10 +38,9 @@ def for_each(
         names: The name of the argument for a case, or the names, if a case is a tuple.
         cases: The cases by name; without names, the name of a case is its ``repr``.
     """
-    by_name = (
-        cases.items() if isinstance(cases, Mapping) else ((repr(case), case) for case in cases)
+    named: list[tuple[str | None, Any]] = (
+        list(cases.items()) if isinstance(cases, Mapping) else [(None, case) for case in cases]
     )
-    named = list(by_name)
 
     def decorate(test: Test) -> Test:
         assert not inspect.iscoroutinefunction(test), "a coroutine function is not awaited"
@@ -46,12 +55,13 @@ def for_each(
             given = shared.bind(*args, **fixtures).arguments
             failures: list[BaseException] = []
             skipped: list[BaseException] = []
-            for name, case in named:
+            for number, (name, case) in enumerate(named, 1):
+                forget_gateways()
                 values = (case,) if isinstance(names, str) else case
                 try:
                     test(**given, **dict(zip(arguments, values, strict=True)))
                 except _FAILURES as failure:
-                    failure.add_note(f"This was the case {name[:200]}.")
+                    failure.add_note(f"This was the case {name or _describe(case, number)}.")
                     if currently_in_test_context():
                         # Hypothesis would simplify each set of failing cases, for minutes.
                         raise
@@ -68,6 +78,13 @@ def for_each(
         return run
 
     return decorate
+
+
+def _describe(case: Any, number: int) -> str:
+    try:
+        return repr(case)[:MAX_NAME]
+    except ValueError:  # Python does not print integers of more than 4,300 digits
+        return f"with the number {number}"
 
 
 def number_of_cases(item: pytest.Item) -> int:

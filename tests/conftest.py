@@ -5,18 +5,21 @@ No profile has a deadline, and none writes to the repository's folder.
 
 import asyncio
 import gc
+import secrets
+import threading
 from collections import Counter
 from collections.abc import Generator, Iterator
+from itertools import cycle
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import certifi
 import pytest
 from hypothesis import settings
 
-from tests.cases import number_of_cases
-from xai_lowcode.chat.dialect_selection import forget_apis
-from xai_lowcode.protocol.urls import forget_url_formats
+from tests.cases import forget_gateways, number_of_cases
+from xai_lowcode.emulator import state
 
 pytest_plugins = ["tests.summary"]
 
@@ -32,6 +35,7 @@ SLOW_FILES = {
     f"test_{name}.py"
     for name in (
         *("connection_reuse", "request_counts", "response_limits", "channels", "fork_safety"),
+        "connection_faults",
         *("structured_answers", "stored", "warnings", "laws", "leaves", "tool_calls"),
         *("exit_codes", "terminal", "namespace", "readme", "batch_example", "web_server"),
     )
@@ -55,7 +59,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             )
         )
     for item in items:
-        item.user_properties.append(("cases", number_of_cases(item)))
+        if (number := number_of_cases(item)) > 1:
+            item.user_properties.append(("cases", number))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -94,6 +99,32 @@ def _single_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _default_url_format() -> Iterator[None]:
+    """Ignore the URL format of the environment in which the tests run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("LOWCODEAPI_URL_FORMAT", raising=False)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _few_tokens() -> Iterator[None]:
+    """Let emulators have some of a few random tokens, but successive ones different tokens.
+
+    Compiling the pattern that redacts another token takes 9 ms.
+    """
+    tokens = cycle([secrets.token_hex(16) for _ in range(16)])
+    lock = threading.Lock()
+
+    def token_hex(size: int) -> str:
+        with lock:
+            return next(tokens) if size == 16 else secrets.token_hex(size)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(state, "secrets", SimpleNamespace(token_hex=token_hex))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _event_loop() -> Iterator[None]:
     """Set an event loop, so that ``asyncio.get_event_loop``, which LlamaIndex calls, creates none.
 
@@ -118,9 +149,7 @@ def block_network() -> None:
     """Replace the other one of its fixtures."""
 
 
-@pytest.fixture(autouse=True)
-def _forget_gateways(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget what was learned about a gateway that had the same port in an earlier test."""
-    monkeypatch.delenv("LOWCODEAPI_URL_FORMAT", raising=False)
-    forget_url_formats()
-    forget_apis()
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Forget gateways; a fixture would cost more time than this takes."""
+    forget_gateways()

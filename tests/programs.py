@@ -57,6 +57,8 @@ class ForkedProgram:
         self.returncode: int | None = None
         self.stdout: IO[str] | None = None
         self.stderr: IO[str] | None = None
+        self._readers: list[threading.Thread] = []
+        self._read = {"stdout": "", "stderr": ""}
         streams, opened = [stdin, stdout, stderr], []
         if stdin is None:
             opened.append(os.open(os.devnull, os.O_RDONLY))
@@ -110,28 +112,30 @@ class ForkedProgram:
         """Read both streams to their ends, wait until the program ends, and return the output.
 
         Raises:
-            TimeoutError: It did not end in time.
+            TimeoutError: It did not end in time. Another call continues to read.
         """
         end = None if timeout is None else time.monotonic() + timeout
-        read = {"stdout": "", "stderr": ""}
-
-        def read_all(name: str, stream: IO[str]) -> None:
-            read[name] = stream.read()
-
-        threads = [
-            threading.Thread(target=read_all, args=(name, getattr(self, name)), daemon=True)
-            for name in read
-            if getattr(self, name) is not None and not getattr(self, name).closed
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
+        if not self._readers:
+            self._start_readers()
+        for thread in self._readers:
             thread.join(None if end is None else max(0.0, end - time.monotonic()))
         self.wait(None if end is None else max(0.0, end - time.monotonic()))
-        for thread in threads:
+        for thread in self._readers:
             thread.join()
         self._close()
-        return read["stdout"], read["stderr"]
+        return self._read["stdout"], self._read["stderr"]
+
+    def _start_readers(self) -> None:
+        def read_all(name: str, stream: IO[str]) -> None:
+            self._read[name] = stream.read()
+
+        for name in self._read:
+            stream = getattr(self, name)
+            if stream is not None and not stream.closed:
+                self._readers.append(
+                    threading.Thread(target=read_all, args=(name, stream), daemon=True)
+                )
+                self._readers[-1].start()
 
     def send_signal(self, number: int) -> None:
         """Send a signal, unless the program has ended."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 AREAS = {
     "cassettes": "VCR cassettes of both adapters replay, and hold no token",
@@ -92,7 +93,34 @@ def _line(name: str, area: Area, meaning: str) -> str:
     return f"{name:<14}{counts}  {meaning}"
 
 
+class OneReport:
+    """Sends one report for a test that passes, in the workers of xdist.
+
+    xdist sends one for each of its three phases otherwise, which takes as long as a short test.
+    """
+
+    @pytest.hookimpl
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+        """Run a test as pytest does, and add the seconds of its phases if all passed."""
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        reports = runtestprotocol(item, log=False, nextitem=nextitem)
+        for report in combined(reports):
+            item.ihook.pytest_runtest_logreport(report=report)
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+
+
+def combined(reports: list[pytest.TestReport]) -> list[pytest.TestReport]:
+    """Return the report of the call with the seconds of all phases, if all of them passed."""
+    if [report.when for report in reports if report.passed] != ["setup", "call", "teardown"]:
+        return reports
+    reports[1].duration = sum(report.duration for report in reports)
+    return [reports[1]]
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the summary, but not in the workers of xdist."""
-    if not hasattr(config, "workerinput"):
+    """Register the summary, or in the workers of xdist what sends it fewer reports."""
+    if hasattr(config, "workerinput"):
+        config.pluginmanager.register(OneReport(), "xai_lowcode_one_report")
+    else:
         config.pluginmanager.register(Summary(), "xai_lowcode_summary")

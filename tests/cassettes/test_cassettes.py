@@ -17,6 +17,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from conversations import CONVERSATIONS
 from recorder import BASE_URLS, FOLDER, recorder
 
+from tests.cases import for_each
+
 TOKEN = "at_r" + "0" * 32
 CASSETTES = sorted(FOLDER.glob("*/*.yaml"))
 LOOKS_LIKE_A_TOKEN = re.compile(r"api_token|at_r[0-9a-f]{8}|xai-[A-Za-z0-9]{8}")
@@ -30,7 +32,7 @@ def _no_network() -> Iterator[None]:
     enable_socket()
 
 
-@pytest.mark.parametrize("path", CASSETTES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+@for_each("path", CASSETTES)
 @pytest.mark.usefixtures("_no_network")
 def test_a_recorded_conversation_replays(path: Path) -> None:
     """With every socket shut a recorded conversation gives what it gave."""
@@ -40,7 +42,7 @@ def test_a_recorded_conversation_replays(path: Path) -> None:
         assert cassette.all_played
 
 
-@pytest.mark.parametrize("path", CASSETTES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+@for_each("path", CASSETTES)
 def test_a_cassette_holds_no_token(path: Path) -> None:
     """No cassette holds the token, or anything that looks like one."""
     assert not LOOKS_LIKE_A_TOKEN.search(path.read_text())

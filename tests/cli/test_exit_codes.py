@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.cli.commands import PROGRAM, Run, connected_to, interrupt, start_process
+from tests.programs import FORKS
 from xai_lowcode import emulator
 from xai_lowcode.cli import app
 from xai_lowcode.cli.serve import _parse_fault
@@ -329,7 +330,9 @@ def test_a_full_disk(environment: dict[str, str], args: tuple[str, ...], unbuffe
     """Output that cannot be written is an error of one line, with and without a buffer."""
     environment["PYTHONUNBUFFERED"] = unbuffered
     with Path("/dev/full").open("w", encoding="utf-8") as full:
-        command = start_process(*args, env=environment, stdout=full, fork=False)
+        # Only a new interpreter reads this variable.
+        fork = FORKS and not unbuffered
+        command = start_process(*args, env=environment, stdout=full, fork=fork)
     _, err = command.communicate(timeout=30)
     assert command.returncode == 1
     assert err.count("\n") == 1

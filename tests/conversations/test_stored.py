@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import for_each
 from tests.conversations.adapters import ADAPTERS, Adapter
 from xai_lowcode.emulator import Emulator, running
 from xai_lowcode.errors import NotFoundError
@@ -95,21 +96,27 @@ def test_a_conversation_is_continued(adapter: Adapter, gateway: Emulator) -> Non
     assert second["previous_response_id"] not in {None, body["previous_response_id"]}
 
 
+@pytest.fixture
+def conversation(adapter: Adapter, gateway: Emulator) -> tuple[Any, list[Any]]:
+    """Return a model that continues stored responses, and a conversation with it."""
+    llm = model_of(adapter, gateway, use_previous_response_id=True)
+    return llm, start_conversation(adapter, llm)
+
+
 @each_adapter
-@pytest.mark.parametrize("edit", EDITS)
+@for_each("edit", EDITS)
 def test_an_edited_conversation_is_sent_whole(
-    adapter: Adapter, gateway: Emulator, edit: str
+    adapter: Adapter, gateway: Emulator, conversation: tuple[Any, list[Any]], edit: Edit
 ) -> None:
     """After an edit before every stored response, the whole conversation is sent."""
-    messages = start_conversation(
-        adapter, llm := model_of(adapter, gateway, use_previous_response_id=True)
-    )
-    edited = EDITS[edit](adapter, messages)
-    body = body_of(adapter, gateway, llm, edited)
+    llm, messages = conversation
+    edited = edit(adapter, messages)
+    response = adapter.send(llm, edited)
+    body = gateway.requests[-1].body
     assert "previous_response_id" not in body
     assert body == whole_body(adapter, gateway, edited)
     # The response to the edited conversation is stored with it, and continued.
-    messages = [*edited, adapter.send(llm, edited), adapter.message("user", "Say 'four'")]
+    messages = [*edited, response, adapter.message("user", "Say 'four'")]
     assert len(body_of(adapter, gateway, llm, messages)["input"]) == 1
 
 

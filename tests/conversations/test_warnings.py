@@ -1,8 +1,7 @@
 """Warnings have the location of the user's code, at its top level and in functions and tasks."""
 
-import os
-import subprocess
-import sys
+import runpy
+import warnings
 from pathlib import Path
 
 import pytest
@@ -61,24 +60,23 @@ for path, line in sorted(set(places)):
 
 
 @pytest.mark.parametrize("module", ["program", "langchain_program"])
-def test_warnings_have_the_line_of_the_users_code(tmp_path: Path, module: str) -> None:
+def test_warnings_have_the_line_of_the_users_code(
+    tmp_path: Path,
+    module: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """Each line of the program that warns is the location of a warning, and no other line is."""
     path = tmp_path / f"{module}.py"
     path.write_text(PROGRAM)
     lines = [
         number for number, line in enumerate(PROGRAM.splitlines(), 1) if line.endswith("# warns")
     ]
-    with running() as gateway:
-        env = {
-            **os.environ,
-            "LOWCODEAPI_API_TOKEN": gateway.api_token,
-            "LOWCODEAPI_BASE_URL": gateway.base_url,
-        }
-        result = subprocess.run(
-            [sys.executable, str(path)], env=env, capture_output=True, text=True, check=False
-        )
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines() == [f"{path} {number}" for number in lines]
+    with running() as gateway, warnings.catch_warnings():
+        monkeypatch.setenv("LOWCODEAPI_API_TOKEN", gateway.api_token)
+        monkeypatch.setenv("LOWCODEAPI_BASE_URL", gateway.base_url)
+        runpy.run_path(str(path), run_name="__main__")
+    assert capsys.readouterr().out.splitlines() == [f"{path} {number}" for number in lines]
 
 
 ROOT = Path(__file__).parents[2]

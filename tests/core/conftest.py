@@ -17,14 +17,16 @@ from tests.core.sync_async import Delays  # noqa: E402
 from xai_lowcode.emulator import Emulator, running  # noqa: E402
 
 
-@pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="module")
+def _clean_environment() -> Iterator[None]:
     """Remove token, base URL and proxies from the environment."""
-    for name in ("LOWCODEAPI_API_TOKEN", "LOWCODEAPI_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("LOWCODEAPI_API_TOKEN", "LOWCODEAPI_BASE_URL"):
+            patch.delenv(name, raising=False)
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            patch.delenv(name, raising=False)
+            patch.delenv(name.lower(), raising=False)
+        yield
 
 
 @pytest.fixture

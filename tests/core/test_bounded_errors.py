@@ -331,12 +331,18 @@ def find_prefixes(output: str, spelling: str) -> list[str]:
     ]
 
 
+def spelled(tokens: list[str]) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield each token with its different spellings, and a name of each spelling."""
+    for token in tokens:
+        names = {spell(token): name for name, spell in SPELLINGS.items()}
+        yield from product([token], names.items())
+
+
 @pytest.mark.parametrize("name", TRUNCATIONS)
 def test_truncation_leaves_no_part_of_the_token(name: str) -> None:
     """A string truncated at any character of a token, in any spelling, contains no part of it."""
     limit, truncate = TRUNCATIONS[name]
-    for token, spelling_name in product([TOKEN, ODD_TOKEN, "short-1"], SPELLINGS):
-        spelling = SPELLINGS[spelling_name](token)
+    for token, (spelling, spelling_name) in spelled([TOKEN, ODD_TOKEN, "short-1"]):
         truncated = 0
         for offset in range(-3, len(spelling) + 3):
             text = "-" * (limit - offset) + spelling + " and so on" * 60

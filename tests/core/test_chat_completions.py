@@ -8,6 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tests.cases import for_each
 from xai_lowcode.chat.dialect_selection import RESPONSES_ONLY
 from xai_lowcode.chat.dialects.chat_completions import DIALECT as CHAT_COMPLETIONS
 from xai_lowcode.errors import UsageError
@@ -93,18 +94,18 @@ def test_the_table_has_every_option() -> None:
     }
 
 
-@pytest.mark.parametrize(("name", "value", "body_fields"), OPTION_TABLE)
+@for_each(("name", "value", "body_fields"), OPTION_TABLE)
 def test_an_option_adds_its_fields_only(name: str, value: Any, body_fields: dict[str, Any]) -> None:
     """Each option adds its fields, falsy values too, and changes no other field."""
     assert render(**{name: value}) == {**render(), **body_fields}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("choice", "rendered"),
     [(c, c) for c in ("auto", "none", "required")]
     + [(NamedTool("look"), {"type": "function", "function": {"name": "look"}})],
 )
-@pytest.mark.parametrize("parallel", [None, True, False])
+@for_each("parallel", [None, True, False])
 def test_tool_choice_and_parallel_tool_calls(
     choice: Any, rendered: Any, parallel: bool | None
 ) -> None:
@@ -165,10 +166,8 @@ def test_server_tool_calls_and_images_in_assistant_messages_are_skipped() -> Non
         assert render(HELLO, message)["messages"][1] == text
 
 
-@pytest.mark.parametrize("role", ["system", "user", "assistant", "tool"])
-@pytest.mark.parametrize(
-    ("part", "roles", "rendered"), PART_TABLE, ids=lambda value: type(value).__name__
-)
+@for_each("role", ["system", "user", "assistant", "tool"])
+@for_each(("part", "roles", "rendered"), PART_TABLE)
 def test_parts_in_roles(role: Any, part: Any, roles: set[str], rendered: Any) -> None:
     """A part is rendered in supported roles; other roles raise an error with part and role."""
     message = Message(role, (TextPart("x"), part) if role != "tool" else (part,))
@@ -192,9 +191,7 @@ def test_parts_in_roles(role: Any, part: Any, roles: set[str], rendered: Any) ->
         assert sent["content"] == [{"type": "text", "text": "x"}, rendered]
 
 
-@pytest.mark.parametrize(
-    "part", [ImagePart(), ImagePart(url=""), FilePart(), FilePart(data="AA==")]
-)
+@for_each("part", [ImagePart(), ImagePart(url=""), FilePart(), FilePart(data="AA==")])
 def test_parts_without_a_url_or_file_id(part: Any) -> None:
     """An image or file without a URL or file id raises an error."""
     with pytest.raises(UsageError, match="messages"):

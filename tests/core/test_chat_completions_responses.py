@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import for_each
 from xai_lowcode.chat.accumulator import ResponseAccumulator
 from xai_lowcode.chat.dialects.base import UNKNOWN
 from xai_lowcode.chat.dialects.chat_completions import DIALECT as CHAT_COMPLETIONS
@@ -205,7 +206,7 @@ def test_a_response_can_be_sent_back(body: dict[str, Any]) -> None:
     assert sent_message.get("tool_calls", []) == original.get("tool_calls", [])
 
 
-@pytest.mark.parametrize(
+@for_each(
     "finish_reason", ["stop", "length", "tool_calls", "content_filter", "", None, "end_turn", 5]
 )
 def test_finish_reasons(finish_reason: Any) -> None:
@@ -287,7 +288,7 @@ def test_any_object_is_parsed_or_invalid(body: dict[str, Any]) -> None:
         assert isinstance(response.finish_reason, str)
 
 
-@pytest.mark.parametrize("choices", [None, [], {}, "x", [None], ["x"]])
+@for_each("choices", [None, [], {}, "x", [None], ["x"]])
 def test_a_response_without_choices_is_invalid(choices: Any) -> None:
     """A body without a list of choices is invalid."""
     with pytest.raises(InvalidResponseError):

@@ -6,8 +6,8 @@ No sockets are used: h11 parses a response that is split into two parts at every
 from typing import Any
 
 import h11
-import pytest
 
+from tests.cases import for_each
 from xai_lowcode.transport.pool import _ChunkJoiner, _join_chunks
 
 HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -55,7 +55,7 @@ class Connection:
                 return data, (event, state.their_state, state.trailing_data)
 
 
-@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
+@for_each("body", BODIES.values())
 def test_joined_chunks_have_the_same_bytes_and_end(body: bytes) -> None:
     """Joined chunks of a body that is received in two parts have the same bytes and end."""
     for position in range(1, len(body)):

@@ -95,10 +95,14 @@ def test_both_clients_take_the_same_steps(
     values: dict[str, Any],
 ) -> None:
     """Requests, delays, results and errors are the same for every script of responses."""
-    for rest in product(REPLIES, ["ok", "drop", "5xx"]):
+    ended: set[tuple[str, ...]] = set()
+    for script in product([first], REPLIES, ["ok", "drop", "5xx"]):
+        if script[:1] in ended or script[:2] in ended:
+            # The replies that follow would not be sent.
+            continue
         runs = []
         for kind in CLIENTS:
-            gateway.script([REPLIES[first], *(REPLIES[name] for name in rest)])
+            gateway.script([REPLIES[name] for name in script])
             delays.clear()
             forget_url_formats()
             with open_client(kind, create_settings(gateway, max_retries=2)) as client:
@@ -110,7 +114,8 @@ def test_both_clients_take_the_same_steps(
                     [get_head_and_body(request) for request in gateway.requests],
                 )
             )
-        assert runs[0] == runs[1]
+        assert runs[0] == runs[1], script
+        ended.add(script[: len(runs[0][2])])
         # Three attempts, one more in each URL format, one more after a stale connection.
         assert 1 <= len(runs[0][2]) <= 3 + 2 * ("{" in operation.path) + 1
 

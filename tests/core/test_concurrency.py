@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import for_each
 from tests.core.counting_transport import CountingTransport, count_free_slots
 from tests.core.fake_server import TOKEN, Reply, json_reply, sse_reply
 from xai_lowcode.api.endpoints import CREATE_CHAT_COMPLETION, LIST_MODELS
@@ -192,9 +193,9 @@ async def _first_event(model: ChatModel) -> Any:
     return stream
 
 
-@pytest.mark.parametrize("start", [_first_bytes, _first_event])
-@pytest.mark.parametrize("streams", [1, 2])
-@pytest.mark.parametrize("dropped", ["before the loop is closed", "after the loop is closed"])
+@for_each("start", [_first_bytes, _first_event])
+@for_each("streams", [1, 2])
+@for_each("dropped", ["before the loop is closed", "after the loop is closed"])
 def test_an_abandoned_stream_of_a_closed_loop_keeps_no_slot(
     start: Any, streams: int, dropped: str
 ) -> None:
@@ -276,7 +277,7 @@ def test_a_forked_child_has_all_slots() -> None:
     assert count_free_slots(limits) == 3
 
 
-@pytest.mark.parametrize("number", [0, -1, True, 1.5, "4", float("nan")])
+@for_each("number", [0, -1, True, 1.5, "4", float("nan")])
 def test_an_invalid_number_is_rejected(number: Any) -> None:
     """An invalid ``max_concurrency`` raises a UsageError that names the field."""
     with pytest.raises(UsageError, match="max_concurrency") as caught:

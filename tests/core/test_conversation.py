@@ -63,8 +63,8 @@ def test_every_number_in_range_is_accepted(value: float, name: str) -> None:
     assert getattr(ChatRequest(model="m", messages=HELLO, **options), name) == value
 
 
-@pytest.mark.parametrize("parts", [(), (TextPart(""),), (TextPart(""), TextPart(""))])
-@pytest.mark.parametrize("position", [0, 1])
+@for_each("parts", [(), (TextPart(""),), (TextPart(""), TextPart(""))])
+@for_each("position", [0, 1])
 def test_a_user_message_without_content_raises(parts: Any, position: int) -> None:
     """A user message without content raises an error with its position."""
     messages = [*HELLO]
@@ -89,7 +89,7 @@ def test_a_tool_without_a_name_raises(name: Any) -> None:
         ToolSpec(name)
 
 
-@pytest.mark.parametrize("parameters", [None, [], "x", 5])
+@for_each("parameters", [None, [], "x", 5])
 def test_tool_parameters_must_be_an_object(parameters: Any) -> None:
     """Parameters that are not an object raise an error that names the tool."""
     with pytest.raises(UsageError, match="'look'"):

@@ -73,7 +73,7 @@ CALLS: list[SendRequests] = [retrieve, delete, update, download, deferred]
 @pytest.fixture(autouse=True)
 def _short_restart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(urls, "RESTART_DELAY", 0.002)
-    monkeypatch.setattr(urls, "RESTART_DELAY_BEHIND_PROXY", 0.02)
+    monkeypatch.setattr(urls, "RESTART_DELAY_BEHIND_PROXY", 0.06)
 
 
 @pytest.fixture(params=URL_FORMS)
@@ -112,12 +112,13 @@ def test_a_process_crashes_a_gateway_once(
     with open_client(kind, settings) as client:
         assert call(client, crashing_gateway)
         assert crashing_gateway.crashes == crashes
-        for next_call in (call, *CALLS):
+        # Both clients share what a process knows of a gateway: each call follows each in one.
+        for next_call in CALLS if kind is SyncGatewayClient else (call, retrieve):
             assert next_call(client, crashing_gateway)
     for other_kind in GATEWAY_CLIENTS:
         with open_client(other_kind, settings) as client:
             assert call(client, crashing_gateway)
-    if hasattr(os, "fork") and kind is SyncGatewayClient:
+    if hasattr(os, "fork") and kind is SyncGatewayClient and call in {retrieve, deferred}:
         assert run_in_child(lambda: retrieve(SyncGatewayClient(settings), crashing_gateway))
     assert crashing_gateway.crashes == crashes
 

@@ -127,7 +127,7 @@ def nest(value: Any) -> Iterator[Any]:
         yield {"a", value}
 
 
-@pytest.mark.parametrize("value", [TOKEN, "sesame", None, 5, {"a": "b"}, True])
+@for_each("value", [TOKEN, "sesame", None, 5, {"a": "b"}, True])
 def test_credential_names_are_rejected(value: Any) -> None:
     """The name of a credential is rejected with any value; the field of the error is the name."""
     for name in CREDENTIAL_NAMES.split():
@@ -147,7 +147,7 @@ def test_other_names_are_accepted(name: str) -> None:
     assert credential_error({name: "sesame"}) is None
 
 
-@pytest.mark.parametrize("value", CREDENTIAL_VALUES, ids=lambda value: ascii(value)[:30])
+@for_each("value", CREDENTIAL_VALUES)
 def test_credential_values_are_rejected(value: Any) -> None:
     """A credential is rejected under any name, at any depth, and is in no part of the error."""
     for nested_value in nest(value):
@@ -159,7 +159,7 @@ def test_credential_values_are_rejected(value: Any) -> None:
         assert text.strip() not in leaks.render_exception(error, skip=())
 
 
-@pytest.mark.parametrize("value", OTHER_VALUES, ids=range(len(OTHER_VALUES)))
+@for_each("value", OTHER_VALUES)
 def test_other_values_are_accepted(value: Any) -> None:
     """Values that resemble a credential are accepted."""
     for nested_value in nest(value):
@@ -176,7 +176,7 @@ def test_a_credential_as_a_name_is_redacted() -> None:
         assert TOKEN not in f"{error} {error.field}"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "container", ["extra_body", "model_kwargs", "additional_kwargs", "extra_query", "extraBody"]
 )
 def test_nested_options_are_checked(container: str) -> None:
@@ -286,7 +286,7 @@ def test_options_of_xais_specification_are_accepted() -> None:
 # --- requests and methods that check for credentials --------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["token", "apiKey", "extra_headers", "made_up"])
+@for_each("name", ["token", "apiKey", "extra_headers", "made_up"])
 def test_unknown_options_of_a_request_are_checked(name: str) -> None:
     """A credential in ``extra``, which has the unknown options, raises an error."""
     with pytest.raises(UsageError) as raised:
@@ -295,7 +295,7 @@ def test_unknown_options_of_a_request_are_checked(name: str) -> None:
     assert TOKEN not in f"{raised.value} {raised.value!r} {vars(raised.value)}"
 
 
-@pytest.mark.parametrize("name", sorted(NAME_OPTIONS))
+@for_each("name", sorted(NAME_OPTIONS))
 def test_a_token_in_a_named_option_is_rejected(name: str) -> None:
     """A token as the value of an option that is a name or an id raises an error."""
     for value in (TOKEN, f" {TOKEN}\n", "at_" + "k" * 24, f"Bearer {TOKEN}", [TOKEN], {"a": TOKEN}):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import for_each
 from xai_lowcode._internal.data_urls import base64_bytes, split_data_url
 from xai_lowcode.chat.dialects.messages import DIALECT as MESSAGES
 from xai_lowcode.types.messages import ImagePart, Message
@@ -36,7 +37,7 @@ def test_a_data_url_is_split(scheme: str) -> None:
         )
 
 
-@pytest.mark.parametrize("url", OTHER_URLS)
+@for_each("url", OTHER_URLS)
 def test_other_urls_are_not_split(url: str) -> None:
     """Other URLs, data that is not base64, and an incomplete data URL return None."""
     assert split_data_url(url) is None
@@ -48,7 +49,7 @@ def test_long_strings_are_parsed_in_linear_time(part: str) -> None:
     assert split_data_url(f"data:{part * 1_000_000}") is None
 
 
-@pytest.mark.parametrize("url", [url for url in OTHER_URLS if url])
+@for_each("url", [url for url in OTHER_URLS if url])
 def test_an_image_with_another_url_is_sent_by_its_url(url: str) -> None:
     """An image whose URL has no base64 data is sent as a URL, not as empty data."""
     message = Message("user", (ImagePart(url),))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import for_each
 from tests.core.clients import GATEWAY_CLIENTS, emulator_settings, server_settings
 from tests.core.fake_server import FakeServer, json_reply
 from tests.core.sync_async import open_client
@@ -56,7 +57,7 @@ def parse(rows: list[dict[str, Any]], size: int) -> list[list[float]]:
     return parse_vectors(parse_resource(Embeddings)({"data": rows}), size)
 
 
-@pytest.mark.parametrize(("field", "options"), INVALID)
+@for_each(("field", "options"), INVALID)
 def test_invalid_requests_raise(field: str, options: dict[str, Any]) -> None:
     """An invalid field raises an error with its name when the request is created."""
     with pytest.raises(UsageError) as raised:
@@ -103,7 +104,7 @@ def test_encodings_of_vectors(vector: list[float]) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     "rows",
     [
         [],

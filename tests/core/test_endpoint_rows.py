@@ -14,7 +14,7 @@ from xai_lowcode.errors import InvalidResponseError, XAILowCodeError
 from xai_lowcode.protocol.endpoint import Endpoint, parse_object
 
 ALL = [value for value in vars(operations).values() if isinstance(value, Endpoint)]
-every_row = pytest.mark.parametrize("endpoint", ALL, ids=lambda endpoint: endpoint.name)
+every_row = for_each("endpoint", {endpoint.name: endpoint for endpoint in ALL})
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=4),
     lambda inner: (

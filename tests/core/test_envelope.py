@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import for_each
 from tests.core.wire import ENVELOPES, gateway_fixtures, wrapped
 from xai_lowcode.protocol.envelope import text_headers, unwrap, unwrap_chunk
 
@@ -32,20 +33,20 @@ json_values = st.recursive(
 )
 
 
-@pytest.mark.parametrize(("body", "envelope"), list(product(BODIES, ENVELOPES)))
+@for_each(("body", "envelope"), list(product(BODIES, ENVELOPES)))
 def test_every_envelope_is_removed(body: Any, envelope: str) -> None:
     """The body is the same with and without an envelope."""
     assert unwrap(wrapped(body, envelope)).body == body
 
 
-@pytest.mark.parametrize("body", [*BODIES, "text", [], None])
+@for_each("body", [*BODIES, "text", [], None])
 def test_a_result_alone_is_an_envelope(body: Any) -> None:
     """The gateway's keys beside it may be missing; no body of xAI has this key alone."""
     assert unwrap({"result": body}) == (body, {})
 
 
-@pytest.mark.parametrize("envelope", ENVELOPES)
-@pytest.mark.parametrize("items", [[], [{"url": "u"}]])
+@for_each("envelope", ENVELOPES)
+@for_each("items", [[], [{"url": "u"}]])
 def test_a_data_list_of_the_body_is_unchanged(items: list[Any], envelope: str) -> None:
     """With ``body_has_data_key`` a list under ``data`` is part of the body."""
     body = {"data": items}
@@ -73,7 +74,7 @@ def test_body_has_data_key_only_affects_bodies_with_data_alone(body: Any) -> Non
         assert unwrap(body) == unwrap(body, body_has_data_key=True)
 
 
-@pytest.mark.parametrize("name", ["ok_chat", "ok_list_models", "ok_images", "ok_array"])
+@for_each("name", ["ok_chat", "ok_list_models", "ok_images", "ok_array"])
 def test_responses_of_the_published_gateway(name: str) -> None:
     """Their bodies and headers are xAI's."""
     cases = gateway_fixtures()

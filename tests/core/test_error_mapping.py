@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import for_each
 from tests.core.wire import gateway_fixtures, recorded_errors, refused, wrapped
 from xai_lowcode.errors import (
     APIStatusError,
@@ -89,7 +90,7 @@ def test_every_gateway_error_is_in_the_table() -> None:
 
 
 @pytest.mark.skipif(not gateway_fixtures(), reason="not beside the repository")
-@pytest.mark.parametrize("name", GATEWAY)
+@for_each("name", [*GATEWAY])
 def test_gateway_errors(name: str) -> None:
     """Each gateway error has its class, message, source and retry delay, and no token."""
     case = gateway_fixtures()[name]
@@ -122,7 +123,7 @@ def test_every_recorded_error_is_in_the_table() -> None:
     assert recorded_errors().keys() == RECORDED.keys()
 
 
-@pytest.mark.parametrize("name", sorted(recorded_errors()))
+@for_each("name", sorted(recorded_errors()))
 def test_xai_errors_with_and_without_the_gateway(name: str) -> None:
     """Each xAI error has its class, message and code, directly and in the gateway's format."""
     status, recorded_body = recorded_errors()[name]
@@ -139,8 +140,8 @@ def test_xai_errors_with_and_without_the_gateway(name: str) -> None:
         assert error.source == "provider"
 
 
-@pytest.mark.parametrize("envelope", ["result", "data", "bare"])
-@pytest.mark.parametrize("name", sorted(recorded_errors()))
+@for_each("envelope", ["result", "data", "bare"])
+@for_each("name", sorted(recorded_errors()))
 def test_an_error_in_a_response_with_status_200(name: str, envelope: str) -> None:
     """An error in a 200, in any envelope, has the message, code and class of the original one."""
     _, body = recorded_errors()[name]
@@ -160,9 +161,9 @@ FINAL = (
 )
 
 
-@pytest.mark.parametrize("status", [200, 400, 403, 429])
-@pytest.mark.parametrize(("text", "cls"), FINAL)
-@pytest.mark.parametrize("code", [None, "permission-denied", "Some resource has been exhausted"])
+@for_each("status", [200, 400, 403, 429])
+@for_each(("text", "cls"), FINAL)
+@for_each("code", [None, "permission-denied", "Some resource has been exhausted"])
 def test_credit_and_content_policy_errors_are_not_retryable(
     text: str, cls: type[APIStatusError], code: str | None, status: int
 ) -> None:
@@ -225,8 +226,8 @@ def test_any_body_of_a_success_is_accepted(document: Any) -> None:
     assert (error_from_response(200, document, {}) is not None) == is_error_body(document)
 
 
-@pytest.mark.parametrize("key", ["choices", "object", "output", "content"])
-@pytest.mark.parametrize("envelope", ["result", "data", "bare"])
+@for_each("key", ["choices", "object", "output", "content"])
+@for_each("envelope", ["result", "data", "bare"])
 def test_a_success_with_an_error_key_is_a_success(key: str, envelope: str) -> None:
     """An object of xAI with an ``error`` key next to its own keys is not an error."""
     body = {key: "x", "error": {"message": "of the record"}}
@@ -264,8 +265,8 @@ OTHER_FORMATS: dict[str, tuple[Any, str, str | None]] = {
 }
 
 
-@pytest.mark.parametrize("envelope", ["result", "data", "bare"])
-@pytest.mark.parametrize("name", OTHER_FORMATS)
+@for_each("envelope", ["result", "data", "bare"])
+@for_each("name", [*OTHER_FORMATS])
 def test_errors_of_other_services_with_status_200(name: str, envelope: str) -> None:
     """Error bodies of gateways and proxies have their class, message and code."""
     body, cls, code = OTHER_FORMATS[name]
@@ -274,7 +275,7 @@ def test_errors_of_other_services_with_status_200(name: str, envelope: str) -> N
     assert error.source != "gateway"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "body",
     [
         {"detail": "x"},
@@ -296,7 +297,7 @@ def test_similar_bodies_are_not_errors(body: Any) -> None:
     assert error_from_response(200, body, {}) is None
 
 
-@pytest.mark.parametrize("document", [None, "", "boom", [], ["boom"], {}, {"message": "boom"}, 5])
+@for_each("document", [None, "", "boom", [], ["boom"], {}, {"message": "boom"}, 5])
 def test_an_error_event_is_an_error(document: Any) -> None:
     """Any data of an ``error`` event is mapped to an error without the token."""
     error = error_from_event(document)
@@ -343,7 +344,7 @@ def test_the_token_is_redacted_everywhere(token: str, data: st.DataObject) -> No
     assert token.encode() not in pickle.dumps(error)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("page", "text"),
     [
         ("<html><h1>502 Bad Gateway</h1></html>", "502 Bad Gateway"),
@@ -362,7 +363,7 @@ def test_the_token_is_redacted_everywhere(token: str, data: st.DataObject) -> No
         ("x" * 600, "x" * MAX_TEXT + "…"),
     ],
 )
-@pytest.mark.parametrize("status", [200, 403, 502, 521])
+@for_each("status", [200, 403, 502, 521])
 def test_pages_and_strings_become_one_line(page: str, text: str, status: int) -> None:
     """A body that is not JSON becomes one line without HTML tags; its source is unknown."""
     assert to_plain_text(page) == text
@@ -371,7 +372,7 @@ def test_pages_and_strings_become_one_line(page: str, text: str, status: int) ->
     assert error.source == "unknown"
 
 
-@pytest.mark.parametrize("repeated", ["<script ", "<", "<head><style>", "<a b", "&#", "<!--"])
+@for_each("repeated", ["<script ", "<", "<head><style>", "<a b", "&#", "<!--"])
 def test_pages_are_parsed_in_linear_time(repeated: str) -> None:
     """Parsing 100 kB of invalid HTML takes linear time."""
     page = "<html>" + repeated * (100_000 // len(repeated))
@@ -401,7 +402,7 @@ def test_headers_in_the_body_take_precedence() -> None:
     assert (plain_error.retry_after, plain_error.request_id) == (3.0, "r9")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("headers", "seconds"),
     [
         ({"retry-after": "7"}, 7.0),

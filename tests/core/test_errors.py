@@ -34,7 +34,7 @@ ATTRIBUTES: dict[str, Any] = {
     "body": {"a": [1]},
     "field": "model",
 }
-every_class = pytest.mark.parametrize("error", CLASSES)
+every_class = for_each("error", CLASSES)
 
 
 def parse_documented_hierarchy() -> dict[str, str]:
@@ -125,7 +125,7 @@ class Unprintable:
         raise self.failure
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("value", "text"),
     [
         ("a", "'a'"),
@@ -138,7 +138,6 @@ class Unprintable:
         (f"api_token={TOKEN}", "'[redacted]'"),
         ("x" * 10**6, "'" + "x" * (MAX_VALUE - 1) + "…"),
     ],
-    ids=lambda value: type(value).__name__,
 )
 def test_values_in_messages(value: Any, text: str) -> None:
     """The description of a value is short and has no token, even if its ``repr`` fails."""
@@ -148,7 +147,7 @@ def test_values_in_messages(value: Any, text: str) -> None:
 DEFECTS = [KeyError(TOKEN), RecursionError(), OverflowError(TOKEN), ZeroDivisionError()]
 
 
-@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: type(defect).__name__)
+@for_each("defect", DEFECTS)
 def test_an_unexpected_response_is_invalid(defect: Exception) -> None:
     """The error has the class of the exception and the body, but not the exception's text."""
     error = unexpected_response_error(defect, {"a": 1})

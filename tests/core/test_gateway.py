@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from tests.cases import for_each
 from tests.core.clients import GATEWAY_CLIENTS, emulator_settings, server_settings
 from tests.core.fake_server import Drop, FakeServer, json_reply
 from tests.core.sync_async import Delays, open_client
@@ -208,11 +209,7 @@ def test_the_table_is_complete() -> None:
     assert len(COMBINATIONS) == 12
 
 
-@pytest.mark.parametrize(
-    "operation",
-    [*GATEWAY_ENDPOINTS, CREATE_EMBEDDINGS, GET_DEFINITION, GET_OPENAPI],
-    ids=lambda operation: operation.name,
-)
+@for_each("operation", [*GATEWAY_ENDPOINTS, CREATE_EMBEDDINGS, GET_DEFINITION, GET_OPENAPI])
 def test_all_combinations_return_the_same_response(
     emulator: Emulator, operation: Endpoint[Any]
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image as PILImage
 
+from tests.cases import for_each
 from tests.core import sync_async
 from xai_lowcode.chat.dialects.responses import DIALECT as RESPONSES
 from xai_lowcode.chat.image_editing import (
@@ -56,7 +57,7 @@ SOURCES: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("source", "url"), SOURCES)
+@for_each(("source", "url"), SOURCES)
 def test_sources(source: Any, url: str) -> None:
     """An image of any type is a part of the message, after the prompt."""
     for sources in (source, [source], (source, source)):
@@ -78,7 +79,7 @@ def test_files(tmp_path: Path) -> None:
         assert read_image(source) == ImagePart(data_url(JPEG, "image/jpeg"))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("prompt", "sources", "field"),
     [
         ("", [URL], "prompt"),
@@ -122,7 +123,7 @@ def test_images_of_a_response() -> None:
     assert (batch.model, batch.cost_ticks) == ("grok-4.7", 20)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("response", "kind"),
     [
         (respond(TextPart("I cannot.")), InvalidResponseError),

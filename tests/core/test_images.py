@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import for_each
 from tests.core.wire import WIRE
 from xai_lowcode.api.images import images, parse_images
-from xai_lowcode.errors import ContentPolicyError, InvalidResponseError, UsageError, describe_value
+from xai_lowcode.errors import ContentPolicyError, InvalidResponseError, UsageError
 from xai_lowcode.types.images import Image, ImageRequest
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
@@ -37,7 +38,7 @@ INVALID: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value"), INVALID, ids=describe_value)
+@for_each(("name", "value"), INVALID)
 def test_invalid_requests_raise(name: str, value: Any) -> None:
     """An invalid field raises an error with its name when the request is created."""
     with pytest.raises(UsageError) as raised:
@@ -115,7 +116,7 @@ def test_an_image_is_saved(tmp_path: Path) -> None:
         assert image.save(path).read_bytes() == PNG
 
 
-@pytest.mark.parametrize("text", ["é", "a", "ab=c", "data:image/png;base64,AAAA", "AA AA", "\n"])
+@for_each("text", ["é", "a", "ab=c", "data:image/png;base64,AAAA", "AA AA", "\n"])
 def test_invalid_base64_raises(text: str) -> None:
     """Data that is not base64 raises `InvalidResponseError`."""
     with pytest.raises(InvalidResponseError):
@@ -128,16 +129,14 @@ def test_an_image_url_has_no_content() -> None:
         _ = Image(url="https://imgen.x.ai/a.png").content
 
 
-@pytest.mark.parametrize(
-    "item", [{}, {"url": None}, {"b64_json": ""}, {"url": 5}, {"b64_json": [1]}]
-)
+@for_each("item", [{}, {"url": None}, {"b64_json": ""}, {"url": 5}, {"b64_json": [1]}])
 def test_an_image_without_url_and_data_is_invalid(item: dict[str, Any]) -> None:
     """An image without a URL and data raises `InvalidResponseError`."""
     with pytest.raises(InvalidResponseError):
         parse_images({"data": [item]})
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("item", "mime_type"),
     [
         ({"url": "u"}, "image/jpeg"),
@@ -151,7 +150,7 @@ def test_the_mime_type_of_an_image(item: dict[str, Any], mime_type: str) -> None
     assert parse_images({"data": [item]}).images[0].mime_type == mime_type
 
 
-@pytest.mark.parametrize("path", sorted(WIRE.glob("images/*.json")), ids=lambda path: path.stem)
+@for_each("path", sorted(WIRE.glob("images/*.json")))
 def test_recorded_responses(path: Path) -> None:
     """Every recorded response is parsed, with its images and cost."""
     if ".request." in path.name:
@@ -165,14 +164,14 @@ def test_recorded_responses(path: Path) -> None:
         assert image.base64 is None or image.content
 
 
-@pytest.mark.parametrize("usage", [{}, {"cost_in_usd_ticks": 0}, {"cost_in_usd_ticks": 5}, None])
+@for_each("usage", [{}, {"cost_in_usd_ticks": 0}, {"cost_in_usd_ticks": 5}, None])
 def test_a_response_without_images_is_invalid(usage: Any) -> None:
     """An empty list of images raises an error, whatever the usage is."""
     with pytest.raises(InvalidResponseError, match="no images"):
         parse_images({"data": [], "usage": usage})
 
 
-@pytest.mark.parametrize("ticks", [0, -1, 2**63, 2**64, 1e300, float("nan"), "5", None, True])
+@for_each("ticks", [0, -1, 2**63, 2**64, 1e300, float("nan"), "5", None, True])
 def test_invalid_costs_are_none(ticks: Any) -> None:
     """A cost that is not a 64-bit integer is None."""
     batch = parse_images({"data": [{"url": "u"}], "usage": {"cost_in_usd_ticks": ticks}})
@@ -180,7 +179,7 @@ def test_invalid_costs_are_none(ticks: Any) -> None:
     assert batch.cost_usd == (ticks / 10**10 if is_valid else None)
 
 
-@pytest.mark.parametrize("data", [b"\x89PNG", b"\xff\xfe", "\ud800", "é"])
+@for_each("data", [b"\x89PNG", b"\xff\xfe", "\ud800", "é"])
 def test_invalid_data_in_a_content_block_raises(data: Any) -> None:
     """The data of a content block that is not base64 raises an error when it is used."""
     (image,) = images({"type": "image", "base64": data}).images

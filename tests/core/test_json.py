@@ -78,8 +78,8 @@ def test_the_path_of_an_invalid_key(key: Any, path: list[str | int]) -> None:
     assert raised.value.field == (f"{name}.{key}" if path else str(key))
 
 
-@pytest.mark.parametrize("depth", [200, 1_000, 100_000])
-@pytest.mark.parametrize("wrap", [lambda x: [x], lambda x: {"a": x}], ids=["lists", "dicts"])
+@for_each("depth", [200, 1_000, 100_000])
+@for_each("wrap", [lambda x: [x], lambda x: {"a": x}])
 def test_deep_documents(depth: int, wrap: Any) -> None:
     """A deep document is encoded, or rejected with the path where it is too deep."""
     document: Any = 1
@@ -114,8 +114,8 @@ def test_none_next_to_numbers() -> None:
 LEVELS = [("[", "]", 1), ('{"a":', "}", 1), ('["[{",{"]":"}","b":', "},1]", 2)]
 
 
-@pytest.mark.parametrize("convert", [str, str.encode])
-@pytest.mark.parametrize(("begin", "end", "levels"), LEVELS)
+@for_each("convert", [str, str.encode])
+@for_each(("begin", "end", "levels"), LEVELS)
 @for_each("times", [1, 50, 99, 100, 101, 199, 200, 201, 255, 1_023, 1_025, 100_000])
 def test_decoding_deep_documents(
     begin: str, end: str, levels: int, times: int, convert: Any
@@ -134,7 +134,7 @@ def test_decoding_deep_documents(
     assert codec.dumps({"messages": [{"content": [document]}]})
 
 
-@pytest.mark.parametrize("item", ["[]", "{}", '"[["', "[[]]"])
+@for_each("item", ["[]", "{}", '"[["', "[[]]"])
 def test_many_brackets_are_not_deep(item: str) -> None:
     """A long flat document with many brackets is decoded."""
     assert len(codec.loads(f"[{','.join([item] * 10_000)}]")) == 10_000
@@ -175,7 +175,7 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("arguments", ARGUMENTS, ids=lambda text: ascii(text)[:40])
+@for_each("arguments", [*ARGUMENTS])
 def test_arguments_have_one_meaning(arguments: str) -> None:
     """Arguments are one JSON object, exactly; what is sent back is a strict JSON object."""
     expected = ARGUMENTS[arguments]
@@ -203,7 +203,7 @@ def test_integers_of_any_size_are_exact(value: Any) -> None:
     assert codec.parse_arguments(written.decode()) == {"value": value}
 
 
-@pytest.mark.parametrize("content", [b'\xef\xbb\xbf{"a":1}', b'{"a":1}\n', '{"a":1}', b'{"a":\t1}'])
+@for_each("content", [b'\xef\xbb\xbf{"a":1}', b'{"a":1}\n', '{"a":1}', b'{"a":\t1}'])
 def test_byte_order_marks_are_ignored(content: bytes | str) -> None:
     """JSON with a byte order mark is decoded, as by other clients."""
     assert codec.loads(content) == {"a": 1}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.cases import for_each
 from xai_lowcode.chat.accumulator import ResponseAccumulator
 from xai_lowcode.chat.dialects.chat_completions import DIALECT as CHAT_COMPLETIONS
 from xai_lowcode.chat.dialects.messages import DIALECT as MESSAGES
@@ -79,7 +80,7 @@ def test_system_messages_and_tool_results() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("options", "fields"),
     [
         ({"temperature": 0.5, "top_p": 0.1}, {"temperature": 0.5, "top_p": 0.1}),
@@ -111,7 +112,7 @@ def test_options(options: dict[str, Any], fields: dict[str, Any]) -> None:
     assert body == {"max_tokens": DEFAULT_MAX_TOKENS, **fields}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("options", "field"),
     [
         ({"n": 2}, "n"),
@@ -184,7 +185,7 @@ def test_a_response_without_content_is_invalid() -> None:
         MESSAGES.parse({"content": "hi"})
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("arguments", "rounded"),
     [
         ('{"wei": 25123456789012345678901}', True),

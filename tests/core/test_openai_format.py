@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import for_each
 from xai_lowcode.chat.openai_format import parse_response_format, parse_tool, parse_tool_choice
 from xai_lowcode.errors import UsageError
 from xai_lowcode.types.requests import NamedTool, ResponseFormat, ToolSpec
@@ -11,7 +12,7 @@ from xai_lowcode.types.requests import NamedTool, ResponseFormat, ToolSpec
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("choice", "expected"),
     [
         (None, None),
@@ -36,7 +37,7 @@ def test_tool_choices(choice: Any, expected: Any) -> None:
     assert parse_tool_choice(choice) == expected
 
 
-@pytest.mark.parametrize("choice", [3, [], {"type": "sometimes"}, {"function": {}}, object()])
+@for_each("choice", [3, [], {"type": "sometimes"}, {"function": {}}, object()])
 def test_invalid_tool_choices(choice: Any) -> None:
     """An invalid tool choice raises an error that names the field."""
     with pytest.raises(UsageError) as raised:
@@ -53,10 +54,7 @@ def test_tools() -> None:
     assert parse_tool({"type": "function", "function": {"name": "now"}}) == ToolSpec("now")
 
 
-@pytest.mark.parametrize(
-    "tool",
-    [None, "add", {}, {"type": "web_search"}, {"type": "function", "function": {}}],
-)
+@for_each("tool", [None, "add", {}, {"type": "web_search"}, {"type": "function", "function": {}}])
 def test_invalid_tools(tool: Any) -> None:
     """A tool that is not a function, or has no name, raises an error that names the field."""
     with pytest.raises(UsageError) as raised:
@@ -64,7 +62,7 @@ def test_invalid_tools(tool: Any) -> None:
     assert raised.value.field == "tools"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("response_format", "expected"),
     [
         (None, None),
@@ -85,7 +83,7 @@ def test_response_formats(response_format: Any, expected: Any) -> None:
     assert parse_response_format(response_format) == expected
 
 
-@pytest.mark.parametrize("response_format", ["json", {"type": "xml"}, {"type": "json_schema"}, {}])
+@for_each("response_format", ["json", {"type": "xml"}, {"type": "json_schema"}, {}])
 def test_invalid_response_formats(response_format: Any) -> None:
     """An invalid response format raises an error that names the field."""
     with pytest.raises(UsageError) as raised:

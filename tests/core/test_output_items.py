@@ -4,8 +4,7 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
-import pytest
-
+from tests.cases import for_each
 from tests.recorded.parsing import DIALECTS, fold, parse, read
 from tests.recorded.rendering import block_of, chat_blocks, data_of, responses_blocks
 from xai_lowcode._internal import json
@@ -105,7 +104,7 @@ def test_citations_point_to_their_markers() -> None:
         assert "not an answer" not in response.text
 
 
-@pytest.mark.parametrize("stop", ["two", "Three [[", "[[1]](u).", "](u) five", "five", "none"])
+@for_each("stop", ["two", "Three [[", "[[1]](u).", "](u) five", "five", "none"])
 def test_no_citation_points_behind_a_stop_sequence(stop: str) -> None:
     """After a client-side stop sequence the citations are those of the remaining text."""
     plain = truncate_response(parse("responses", BODY), [stop])

@@ -5,14 +5,15 @@ from typing import Any
 
 import pytest
 
+from tests.cases import for_each
 from xai_lowcode.errors import UsageError
 from xai_lowcode.types.requests import PollingOptions, parse_polling
 
 INVALID: list[Any] = [0, -1, 0.0, float("nan"), float("-inf"), True, "5", None, [1]]
 
 
-@pytest.mark.parametrize("name", ["timeout", "poll_timeout", "initial_delay", "max_delay"])
-@pytest.mark.parametrize("value", INVALID, ids=repr)
+@for_each("name", ["timeout", "poll_timeout", "initial_delay", "max_delay"])
+@for_each("value", INVALID)
 def test_a_duration_is_a_positive_number(name: str, value: Any) -> None:
     """A duration that is not a positive number raises an error with its name."""
     with pytest.raises(UsageError) as raised:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.cases import for_each
 from xai_lowcode.chat.profiles import (
     DEFAULT_MODEL,
     ModelProfile,
@@ -35,7 +36,7 @@ KNOWN = [
 ]
 
 
-@pytest.mark.parametrize(("model", "window", "reasoning", "no_effort"), KNOWN)
+@for_each(("model", "window", "reasoning", "no_effort"), KNOWN)
 def test_known_families(model: str, window: int, reasoning: bool, no_effort: bool) -> None:
     """Profiles agree with the table on xAI's models page."""
     profile = get_profile(model)
@@ -44,7 +45,7 @@ def test_known_families(model: str, window: int, reasoning: bool, no_effort: boo
     assert profile.unsupported >= PENALTIES if reasoning else not PENALTIES & profile.unsupported
 
 
-@pytest.mark.parametrize("model", [*(row[0] for row in KNOWN), "grok-2", "grok-3-mini", "new"])
+@for_each("model", [*(row[0] for row in KNOWN), "grok-2", "grok-3-mini", "new"])
 def test_every_value_has_a_source(model: str) -> None:
     """Each value of a profile has a source with its date, or states that it has none."""
     profile = get_profile(model)
@@ -85,7 +86,7 @@ REJECTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("message", "option"), REJECTIONS)
+@for_each(("message", "option"), REJECTIONS)
 def test_rejected_options_are_parsed(message: str, option: str | None) -> None:
     """A message names an option of ChatRequest, or none that can be dropped."""
     assert parse_rejected_option(message) == option
@@ -157,7 +158,7 @@ def test_a_name_with_a_version_does_not_float(model: str) -> None:
 REDIRECTED = ["grok-3", "grok-3-mini", "grok-4", "grok-4-0709", "grok-4-fast-reasoning"]
 
 
-@pytest.mark.parametrize("model", [*REDIRECTED, "grok-4-1-fast-non-reasoning", "grok-4.1-fast"])
+@for_each("model", [*REDIRECTED, "grok-4-1-fast-non-reasoning", "grok-4.1-fast"])
 def test_redirected_names_accept_the_efforts_of_their_target(model: str) -> None:
     """A retired name is served by grok-4.3, and has no larger context window than before."""
     profile, target = get_profile(model), get_profile("grok-4.3")
@@ -183,7 +184,7 @@ def test_efforts() -> None:
     }
 
 
-@pytest.mark.parametrize("model", ["grok-2", "grok-2-vision", "grok-3", "grok-3-mini"])
+@for_each("model", ["grok-2", "grok-2-vision", "grok-3", "grok-3-mini"])
 def test_old_names_are_not_prefixes_of_new_names(model: str) -> None:
     """The small context window of an old family does not apply to later families."""
     assert get_profile(model).context_window == 131_072

@@ -14,6 +14,7 @@ import pytest
 from langchain_core.rate_limiters import InMemoryRateLimiter
 from llama_index.core.rate_limiter import TokenBucketRateLimiter
 
+from tests.cases import for_each
 from tests.core.counting_transport import CountingTransport
 from tests.core.fake_server import TOKEN, Reply, json_reply
 from xai_lowcode.api.client import AsyncGateway, Gateway
@@ -103,8 +104,8 @@ def create_call(
     return lambda: asyncio.run(aclient.call(LIST_MODELS))
 
 
-@pytest.mark.parametrize("kind", [SyncAPIClient, AsyncAPIClient])
-@pytest.mark.parametrize("make", KINDS)
+@for_each("kind", [SyncAPIClient, AsyncAPIClient])
+@for_each("make", KINDS)
 def test_each_request_acquires_once(kind: Any, make: Any) -> None:
     """Two calls, of which the second needs three attempts, acquire four times."""
     replies = [json_reply({"error": "slow", "headers": {"retry-after": "0"}}, 503)] * 2
@@ -146,8 +147,8 @@ def test_llama_index_rate_limiter(kind: Any) -> None:
     assert 0.15 < time.monotonic() - start < 30
 
 
-@pytest.mark.parametrize("kind", [SyncAPIClient, AsyncAPIClient])
-@pytest.mark.parametrize("make", [LangChainRateLimiter, MinimalRateLimiter])
+@for_each("kind", [SyncAPIClient, AsyncAPIClient])
+@for_each("make", [LangChainRateLimiter, MinimalRateLimiter])
 def test_a_call_that_is_not_permitted_fails(kind: Any, make: Any) -> None:
     """If ``acquire`` returns False, the call fails and nothing is sent."""
     transport = CountingTransport(0)
@@ -215,8 +216,8 @@ INVALID = [
 ]
 
 
-@pytest.mark.parametrize("value", INVALID)
-@pytest.mark.parametrize("kind", [Gateway, AsyncGateway, ChatModel])
+@for_each("value", INVALID)
+@for_each("kind", [Gateway, AsyncGateway, ChatModel])
 def test_an_invalid_rate_limiter_is_rejected(kind: Any, value: Any) -> None:
     """The error names the field and the required methods."""
     with pytest.raises(UsageError, match=r"rate_limiter: .*acquire") as caught:
@@ -269,8 +270,8 @@ def collect_sends(context: CallContext, responses: list[HTTPResponse]) -> list[S
         return sends
 
 
-@pytest.mark.parametrize("by_framework", [False, True])
-@pytest.mark.parametrize("failures", [0, 1, 2])
+@for_each("by_framework", [False, True])
+@for_each("failures", [0, 1, 2])
 def test_every_request_uses_the_rate_limiter(by_framework: bool, failures: int) -> None:
     """Each request uses the rate limiter, except the first if the framework has done that."""
     context = CallContext(

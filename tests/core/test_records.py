@@ -171,9 +171,7 @@ def create_minimal_body(record_class: type[Resource]) -> dict[str, Any]:
     return {name: REQUIRED_VALUES[name] for name in required}
 
 
-@pytest.mark.parametrize(
-    "record_class", RECORD_CLASSES, ids=lambda record_class: record_class.__name__
-)
+@for_each("record_class", RECORD_CLASSES)
 def test_records_are_immutable_values(record_class: type[Resource]) -> None:
     """A record is immutable and comparable; only a missing required field is an error."""
     record = parse_resource(record_class)(create_minimal_body(record_class))
@@ -189,7 +187,7 @@ def test_records_are_immutable_values(record_class: type[Resource]) -> None:
             parse_resource(record_class)(body)
 
 
-@pytest.mark.parametrize("size", [0, 1, 12_345, 2**53 + 1])
+@for_each("size", [0, 1, 12_345, 2**53 + 1])
 def test_old_and_new_file_records_are_the_same(size: int) -> None:
     """The old record of a file, whose size is a string, and the new one have the same fields."""
     emulator = Emulator()
@@ -220,7 +218,7 @@ PRICES = [
 ]
 
 
-@pytest.mark.parametrize(("field", "price", "attribute", "dollars"), PRICES)
+@for_each(("field", "price", "attribute", "dollars"), PRICES)
 def test_prices_in_dollars(field: str, price: int, attribute: str, dollars: float) -> None:
     """Prices are converted to dollars for a million tokens or an image; a missing price is None."""
     model = parse_resource(Model)({"id": "m", field: price})
@@ -242,9 +240,7 @@ def test_recorded_prices_are_the_published_prices() -> None:
 UNEXPECTED = {"secret": f"hunter2 {TOKEN}"}
 
 
-@pytest.mark.parametrize(
-    "record_class", RECORD_CLASSES, ids=lambda record_class: record_class.__name__
-)
+@for_each("record_class", RECORD_CLASSES)
 def test_errors_name_the_fields_without_their_values(record_class: type[Resource]) -> None:
     """The error for an unexpected body names the fields, and contains none of its content."""
     for name in create_minimal_body(record_class):

@@ -68,7 +68,7 @@ def test_a_known_token_is_redacted_anywhere(
     assert not redacted.endswith(spelling[-4:])
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         f"{TOKEN}",
@@ -127,8 +127,8 @@ def test_other_documents_are_unchanged(document: Any) -> None:
     assert redact(document, TOKEN) == document
 
 
-@pytest.mark.parametrize("key", ["api_token", "Authorization", "cookie", "Set-Cookie", "logging"])
-@pytest.mark.parametrize("value", ["short", 5, None, {"a": ["b"]}, ["b"]])
+@for_each("key", ["api_token", "Authorization", "cookie", "Set-Cookie", "logging"])
+@for_each("value", ["short", 5, None, {"a": ["b"]}, ["b"]])
 def test_values_of_secret_keys_are_redacted(key: str, value: Any) -> None:
     """The values of keys for credentials, and of those that repeat the request, are redacted."""
     assert redact({"a": {key: value}}) == {"a": {key: REDACTED}}

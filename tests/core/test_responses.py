@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import for_each
 from xai_lowcode.chat.accumulator import ResponseAccumulator
 from xai_lowcode.chat.dialects.base import UNKNOWN
 from xai_lowcode.chat.dialects.responses import DIALECT as RESPONSES
@@ -40,7 +41,7 @@ def render(*, stream: bool = False, **options: Any) -> dict[str, Any]:
     return RESPONSES.render(request, stream=stream)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("message", "items"),
     [
         (Message("system", (TextPart("be"),)), [{"role": "system", "content": "be"}]),
@@ -120,7 +121,7 @@ def test_messages_are_rendered_as_items(message: Message, items: list[Any]) -> N
     assert render(messages=(message,), **options)["input"] == items
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("options", "fields"),
     [
         ({"temperature": 0.5, "top_p": 0.1}, {"temperature": 0.5, "top_p": 0.1}),
@@ -194,7 +195,7 @@ def test_options(options: dict[str, Any], fields: dict[str, Any]) -> None:
     assert body == {name: value for name, value in expected.items() if value is not None}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("options", "field"),
     [
         ({"n": 2}, "n"),
@@ -211,7 +212,7 @@ def test_unsupported_options_and_parts(options: dict[str, Any], field: str) -> N
     assert raised.value.field == field
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("body", "finish_reason"),
     [
         ({"output": [MESSAGE], "status": "completed"}, "stop"),
@@ -298,8 +299,8 @@ def _item_events(index: int, item: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield {"type": "response.output_item.done", **fields, "item": item}
 
 
-@pytest.mark.parametrize("omitted", [*product((False, True), repeat=len(KINDS))])
-@pytest.mark.parametrize("name", OUTPUTS)
+@for_each("omitted", [*product((False, True), repeat=len(KINDS))])
+@for_each("name", [*OUTPUTS])
 def test_a_stream_with_omitted_events_is_complete(name: str, omitted: tuple[bool, ...]) -> None:
     """Text, calls and items of omitted events are taken from the terminal event."""
     output = OUTPUTS[name]
@@ -344,7 +345,7 @@ def test_unknown_events_items_and_fields() -> None:
     assert accumulator.build_response().choices[0].items == (unknown_item, MESSAGE)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "arguments",
     [
         "{}",
@@ -410,7 +411,7 @@ async def test_unsupported_options_are_dropped() -> None:
     assert sent.keys() == {"model", "input", "store"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("item", "failed"),
     [
         ({"type": "mcp_call", "error": "no such tool", "status": "completed"}, True),
@@ -461,7 +462,7 @@ def test_conversations_continue_from_items_and_stored_responses() -> None:
     assert third.api == "responses"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("fields", "arguments", "result"),
     [
         (

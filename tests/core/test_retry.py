@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import for_each
 from xai_lowcode import errors
 from xai_lowcode.protocol.retry import (
     MAX_DELAY,
@@ -61,9 +62,9 @@ def test_retries_are_counted(max_retries: int) -> None:
     assert raised.value is error
 
 
-@pytest.mark.parametrize("request_sent", [True, False])
-@pytest.mark.parametrize("idempotent", [True, False])
-@pytest.mark.parametrize(
+@for_each("request_sent", [True, False])
+@for_each("idempotent", [True, False])
+@for_each(
     "kind",
     [
         *errors.XAILowCodeError.__subclasses__(),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import for_each
 from xai_lowcode.errors import UsageError
 from xai_lowcode.json_schema import sanitize_schema
 
@@ -99,9 +100,7 @@ EXAMPLES: list[tuple[str, Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("given", "expected"), [row[1:] for row in EXAMPLES], ids=[r[0] for r in EXAMPLES]
-)
+@for_each(("given", "expected"), [row[1:] for row in EXAMPLES])
 def test_subschemas(given: Any, expected: Any) -> None:
     """Each subschema is sanitized as expected."""
     assert sanitize_property(given) == expected
@@ -250,9 +249,7 @@ ROOT_EXAMPLES: list[tuple[str, Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("given", "expected"), [row[1:] for row in ROOT_EXAMPLES], ids=[r[0] for r in ROOT_EXAMPLES]
-)
+@for_each(("given", "expected"), [row[1:] for row in ROOT_EXAMPLES])
 def test_roots(given: Any, expected: Any) -> None:
     """Each root schema is sanitized as expected."""
     assert sanitize_schema(given, field="tools", name="look") == expected
@@ -282,8 +279,8 @@ REJECTED: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("schema", "message"), REJECTED)
-@pytest.mark.parametrize("field", ["tools", "response_format"])
+@for_each(("schema", "message"), REJECTED)
+@for_each("field", ["tools", "response_format"])
 def test_invalid_schemas_raise(field: str, schema: Any, message: str) -> None:
     """The error has the option, the tool, the problem and a hint."""
     with pytest.raises(UsageError) as raised:
@@ -304,7 +301,7 @@ NOT_LONG = {"description": 'Must not fit {"maxLength":5000}.'}
 BY_REFERENCE = {"not": {"$ref": "#/$defs/long"}}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("given", "expected", "omitted"),
     [
         ({"allOf": [LONG]}, {"allOf": [DESCRIBED]}, "maxLength at #/properties/a/allOf/0"),

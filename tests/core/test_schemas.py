@@ -16,6 +16,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from tests.cases import for_each
 from tests.core.schema_documents import Document, documents, instances, resolve_reference
 from xai_lowcode._internal import json as codec
 from xai_lowcode.chat.dialects.chat_completions import DIALECT as CHAT_COMPLETIONS
@@ -182,8 +183,8 @@ def test_copies_are_not_sanitized_again(copy_schema: Any) -> None:
 UNSANITIZED = {"type": "object", "properties": {"a": {"enum": ["x", None]}}}
 
 
-@pytest.mark.parametrize("dialect", [CHAT_COMPLETIONS, MESSAGES, RESPONSES], ids=lambda d: d.name)
-@pytest.mark.parametrize("clean_schemas", [True, False])
+@for_each("dialect", [CHAT_COMPLETIONS, MESSAGES, RESPONSES])
+@for_each("clean_schemas", [True, False])
 def test_every_api_sends_sanitized_schemas(dialect: Any, clean_schemas: bool) -> None:
     """Schemas are sanitized when the request is rendered, unless ``clean_schemas`` is False."""
     request = ChatRequest(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import for_each
 from xai_lowcode.chat.dialects.responses import DIALECT as RESPONSES
 from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.chat.openai_format import is_server_tool, parse_server_tool, render_server_tool
@@ -74,7 +75,7 @@ TOOLS: list[tuple[ServerTool, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("tool", "rendered"), TOOLS)
+@for_each(("tool", "rendered"), TOOLS)
 def test_tools_are_rendered_and_parsed(tool: ServerTool, rendered: dict[str, Any]) -> None:
     """A tool is sent with its fields, and parsing them returns the tool."""
     request = ChatRequest(
@@ -103,7 +104,7 @@ INVALID: list[tuple[Callable[[], ServerTool], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("create", "field"), INVALID)
+@for_each(("create", "field"), INVALID)
 def test_invalid_arguments(create: Callable[[], ServerTool], field: str) -> None:
     """Arguments that xAI would reject raise an error that names the field."""
     with pytest.raises(UsageError) as raised:
@@ -112,7 +113,7 @@ def test_invalid_arguments(create: Callable[[], ServerTool], field: str) -> None
     assert str(raised.value).startswith(f"{field}: ")
 
 
-@pytest.mark.parametrize(
+@for_each(
     "tool",
     [
         {"type": "function", "name": "f", "parameters": {}},
@@ -129,7 +130,7 @@ def test_functions_are_not_server_tools(tool: Any) -> None:
     assert not is_server_tool(tool)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("tool", "kind", "prompt", "result"),
     [
         (web_search(), "web_search_call", "Search the web for lighthouses.", "https://example.com"),

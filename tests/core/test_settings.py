@@ -140,8 +140,8 @@ INVALID_TOKENS = [
 ]
 
 
-@pytest.mark.parametrize("token", INVALID_TOKENS, ids=repr)
-@pytest.mark.parametrize("secret", [False, True])
+@for_each("token", INVALID_TOKENS)
+@for_each("secret", [False, True])
 def test_invalid_tokens_raise(token: str, secret: bool) -> None:
     """An invalid token raises an error that has a hint and does not contain the token."""
     with pytest.raises(UsageError) as raised:
@@ -165,8 +165,8 @@ def test_any_other_string_is_a_token(text: str) -> None:
         assert text.split() == [text]
 
 
-@pytest.mark.parametrize("url", VALID_URLS)
-@pytest.mark.parametrize("slashes", ["", "/", "//"])
+@for_each("url", VALID_URLS)
+@for_each("slashes", ["", "/", "//"])
 def test_trailing_slashes_of_a_base_url_are_removed(url: str, slashes: str) -> None:
     """A valid base URL is unchanged but for its trailing slashes."""
     assert check_base_url(url + slashes) == url
@@ -181,7 +181,7 @@ def test_invalid_base_urls_raise(url: str, insecure: bool) -> None:
     assert raised.value.field == "base_url"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("given", "expected"),
     [
         (" https://host/xai", "https://host/xai"),
@@ -200,7 +200,7 @@ def test_base_urls_are_normalized(given: str, expected: str) -> None:
     assert Settings.create(api_token=TOKEN, base_url=given).base_url == expected
 
 
-@pytest.mark.parametrize("path", ["", "/", "/v1", "/openai", "/xai/v1/models", "/xaiv1"])
+@for_each("path", ["", "/", "/v1", "/openai", "/xai/v1/models", "/xaiv1"])
 def test_the_hosted_gateway_needs_its_path(path: str) -> None:
     """The hosted gateway without ``/xai`` raises an error with the correct URL."""
     with pytest.raises(UsageError, match=r"https://api\.lowcodeapi\.com/xai") as raised:
@@ -253,7 +253,7 @@ def test_provider_urls_are_rejected(url: str, monkeypatch: pytest.MonkeyPatch) -
         assert "https://api.lowcodeapi.com/xai" in str(raised.value)
 
 
-@pytest.mark.parametrize("url", SIMILAR_URLS)
+@for_each("url", SIMILAR_URLS)
 def test_urls_similar_to_a_provider_are_accepted(url: str) -> None:
     """Only complete labels of the host are compared."""
     assert Settings.create(api_token=TOKEN, base_url=url).base_url
@@ -272,7 +272,7 @@ def test_the_url_format_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
         Settings.create(api_token=TOKEN)
 
 
-@pytest.mark.parametrize("url", REMOTE_HTTP_URLS)
+@for_each("url", REMOTE_HTTP_URLS)
 def test_http_to_other_hosts_needs_an_option(url: str) -> None:
     """A URL of another host without TLS raises unless ``allow_insecure_http`` is set."""
     with pytest.raises(UsageError, match="base_url"):
@@ -422,7 +422,7 @@ INVALID_VALUES: dict[str, list[Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", INVALID_VALUES)
+@for_each("name", [*INVALID_VALUES])
 def test_invalid_values_raise(name: str) -> None:
     """Each invalid value raises a UsageError with the field and without the token."""
     for value in INVALID_VALUES[name]:
@@ -442,7 +442,7 @@ def test_the_error_of_a_url_format_has_no_token(value: Any) -> None:
     assert TOKEN not in f"{raised.value} {raised.value!r}"
 
 
-@pytest.mark.parametrize("name", ["access_token", "headers", "extra_headers", "apiKey"])
+@for_each("name", ["access_token", "headers", "extra_headers", "apiKey"])
 def test_a_token_under_another_name_raises(name: str) -> None:
     """The error names the argument and contains no token, unlike pydantic's errors."""
     with pytest.raises(UsageError) as raised:
@@ -472,7 +472,7 @@ TIMEOUTS: list[tuple[Any, tuple[Any, ...]]] = [
 ]
 
 
-@pytest.mark.parametrize(("given_timeout", "phases"), TIMEOUTS, ids=lambda one: repr(one)[:40])
+@for_each(("given_timeout", "phases"), TIMEOUTS)
 def test_timeouts_of_every_type(given_timeout: Any, phases: tuple[Any, ...]) -> None:
     """A number, four numbers, `httpx.Timeout` and similar objects are accepted and stored alike."""
     settings = Settings.create(api_token=TOKEN, timeout=given_timeout)
@@ -568,8 +568,8 @@ def _socks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_socks")
-@pytest.mark.parametrize("url", VALID_PROXIES)
-@pytest.mark.parametrize("secret", [False, True])
+@for_each("url", VALID_PROXIES)
+@for_each("secret", [False, True])
 def test_no_output_has_the_proxy_url(url: str, *, secret: bool) -> None:
     """No repr, string or dump contains the URL of the proxy; pickles and copies have it."""
     settings = Settings.create(api_token=TOKEN, proxy=SecretStr(url) if secret else url)
@@ -589,8 +589,8 @@ def test_no_output_has_the_proxy_url(url: str, *, secret: bool) -> None:
 
 @pytest.mark.usefixtures("_socks")
 @for_each("url", INVALID_PROXIES)
-@pytest.mark.parametrize("secret", [False, True])
-@pytest.mark.parametrize("field", ["proxy", "HTTPS_PROXY"])
+@for_each("secret", [False, True])
+@for_each("field", ["proxy", "HTTPS_PROXY"])
 def test_invalid_proxies_raise(url: str, field: str, *, secret: bool) -> None:
     """The error names the setting or variable, and no part of it contains the URL."""
     given_url = SecretStr(url) if secret else url
@@ -762,8 +762,8 @@ async def close(client: Any) -> None:
         client.close()
 
 
-@pytest.mark.parametrize("value", NOT_CLIENTS, ids=lambda value: ascii(type(value).__name__))
-@pytest.mark.parametrize("is_async", [False, True])
+@for_each("value", NOT_CLIENTS)
+@for_each("is_async", [False, True])
 def test_other_objects_are_not_clients(value: Any, *, is_async: bool) -> None:
     """The error names the argument and the expected class, and does not contain the value."""
     expected = r"httpx\.AsyncClient" if is_async else r"httpx\.Client"
@@ -773,7 +773,7 @@ def test_other_objects_are_not_clients(value: Any, *, is_async: bool) -> None:
     assert "canary" not in leaks.render_exception(raised.value, skip=(__file__, leaks.__file__))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("options", "field"),
     [
         ({"proxy": SecretStr("http://proxy")}, "proxy"),

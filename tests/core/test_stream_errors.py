@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import for_each
 from tests.core.wire import ENVELOPES, wrapped
 from xai_lowcode.chat.dialects.chat_completions import DIALECT as CHAT_COMPLETIONS
 from xai_lowcode.chat.dialects.messages import DIALECT as MESSAGES_API
@@ -130,7 +131,7 @@ def _read(reader: StreamReader, parts: list[bytes], text: list[str]) -> None:
     list(reader.close())
 
 
-@pytest.mark.parametrize(("api", "error_format"), CASES)
+@for_each(("api", "error_format"), CASES)
 def test_an_error_in_a_stream(api: str, error_format: str) -> None:
     """The error has its class, code, message and hint; the text before it is returned."""
     chunks = API_STREAMS[api][1]
@@ -148,8 +149,8 @@ def test_an_error_in_a_stream(api: str, error_format: str) -> None:
         assert (text == "Grüße") == (index == len(chunks)), context
 
 
-@pytest.mark.parametrize("envelope", ENVELOPES)
-@pytest.mark.parametrize(("api", "error_format"), CASES)
+@for_each("envelope", ENVELOPES)
+@for_each(("api", "error_format"), CASES)
 def test_an_error_in_an_envelope(api: str, error_format: str, envelope: str) -> None:
     """The same error is raised if each chunk is in an envelope."""
     chunks = [*API_STREAMS[api][1], ERROR_FORMATS[error_format]("rate_limit_error", "Slow down")]
@@ -159,7 +160,7 @@ def test_an_error_in_an_envelope(api: str, error_format: str, envelope: str) -> 
     assert (text, type(error), error.message) == ("Grüße", RateLimitError, "Slow down")
 
 
-@pytest.mark.parametrize(("api", "error_format"), CASES)
+@for_each(("api", "error_format"), CASES)
 def test_an_error_without_a_message(api: str, error_format: str) -> None:
     """An error event without code and message raises, too."""
     if error_format in {"a body", "of the gateway", "an object"}:

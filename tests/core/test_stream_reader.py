@@ -133,7 +133,7 @@ def split_at(text: bytes, indexes: list[int]) -> list[bytes]:
     return [text[a:b] for a, b in pairwise(edges)]
 
 
-@pytest.mark.parametrize("stream_format", STREAM_FORMATS)
+@for_each("stream_format", [*STREAM_FORMATS])
 def test_every_stream_format(stream_format: str) -> None:
     """Every format of a stream is read as the same response, at once and byte by byte."""
     text = STREAM_FORMATS[stream_format]
@@ -148,9 +148,7 @@ def test_any_chunking_gives_the_same_response(text: bytes, indexes: list[int]) -
     assert read_stream(split_at(text, indexes)) == RESPONSE
 
 
-@pytest.mark.parametrize(
-    "stream_format", ["live", "crlf", "chunks in data", "chunks in result", "event lines"]
-)
+@for_each("stream_format", ["live", "crlf", "chunks in data", "chunks in result", "event lines"])
 def test_a_truncated_stream_raises(stream_format: str) -> None:
     """A stream that ends at any byte before its finish reason raises."""
     text = STREAM_FORMATS[stream_format]
@@ -165,7 +163,7 @@ def test_a_truncated_stream_raises(stream_format: str) -> None:
     assert read_stream([text[:end_of_chunk]]).finish_reason == "tool_calls"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "stream_format",
     [
         stream_format
@@ -191,9 +189,9 @@ ERRORS: list[tuple[Any, type[XAILowCodeError]]] = [
 ]
 
 
-@pytest.mark.parametrize("envelope", ENVELOPES)
-@pytest.mark.parametrize("at", range(len(CHUNKS)))
-@pytest.mark.parametrize(("body", "kind"), ERRORS)
+@for_each("envelope", ENVELOPES)
+@for_each("at", range(len(CHUNKS)))
+@for_each(("body", "kind"), ERRORS)
 def test_an_error_in_place_of_any_chunk_is_raised(
     body: Any, kind: type[XAILowCodeError], at: int, envelope: str
 ) -> None:
@@ -204,8 +202,8 @@ def test_an_error_in_place_of_any_chunk_is_raised(
             read_stream(parts)
 
 
-@pytest.mark.parametrize("envelope", ENVELOPES)
-@pytest.mark.parametrize(("body", "kind"), ERRORS)
+@for_each("envelope", ENVELOPES)
+@for_each(("body", "kind"), ERRORS)
 def test_an_error_instead_of_a_stream_is_raised(
     body: Any, kind: type[XAILowCodeError], envelope: str
 ) -> None:
@@ -236,7 +234,7 @@ OTHER_CONTENT = {
 }
 
 
-@pytest.mark.parametrize("name", OTHER_CONTENT)
+@for_each("name", [*OTHER_CONTENT])
 def test_other_content_is_an_invalid_response(name: str) -> None:
     """Empty bodies, HTML and other JSON raise the same error for any chunking."""
     text = OTHER_CONTENT[name]

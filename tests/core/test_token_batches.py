@@ -1,11 +1,13 @@
 """Token counts of conversations: few requests, and the same counts as for single texts."""
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.core.clients import emulator_settings, server_settings
@@ -21,7 +23,9 @@ from xai_lowcode.api.tokens import (
 from xai_lowcode.emulator import Drop, Emulator, Refuse, running
 from xai_lowcode.emulator import tokenizer as emulator_tokenizer
 from xai_lowcode.errors import AuthenticationError, RateLimitError
+from xai_lowcode.protocol.steps import HTTPResponse, SendRequest
 from xai_lowcode.settings import Settings
+from xai_lowcode.transport.sync_client import SyncAPIClient
 from xai_lowcode.types.messages import Message, TextPart
 
 MODEL = "grok-4.7"
@@ -101,15 +105,6 @@ def tokenize(request: pytest.FixtureRequest) -> Callable[[str], Tokens]:
     return split_like_the_emulator if request.param == "emulator" else byte_pair_tokenizer()
 
 
-@pytest.fixture(scope="module")
-def server(tokenize: Callable[[str], Tokens]) -> Iterator[FakeServer]:
-    """A server with a tokenizer."""
-    with FakeServer(
-        respond=lambda request: create_response(tokenize(request.json["text"]))
-    ) as running:
-        yield running
-
-
 WORDS = ["a", "Hello", " world", "'s", "'", "?!", "...", "{}", "/", "X", "1", "12"]
 SPACES = ["\n", "\r\n", "\n\n", " ", "  ", "\t", "\u00a0", ". ", "```\n"]
 OTHER_CHARACTERS = ["é", "你好", "\U0001f600", "\u0301"]
@@ -117,18 +112,34 @@ TEXT_PARTS = st.sampled_from([*WORDS, *SPACES, *OTHER_CHARACTERS])
 TEXTS = st.lists(st.lists(TEXT_PARTS, max_size=6).map("".join) | st.text(max_size=8), max_size=8)
 
 
+@contextmanager
+def sans_io(tokenize: Callable[[str], Tokens]) -> Iterator[list[str]]:
+    """Yield the texts that are sent to a tokenizer, which responds without a connection."""
+    texts: list[str] = []
+
+    def send(_client: SyncAPIClient, step: SendRequest) -> tuple[HTTPResponse, None]:
+        texts.append(json.loads(step.call.body or b"")["text"])
+        return HTTPResponse(200, {}, create_response(tokenize(texts[-1])).content), None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SyncAPIClient, "_send", send)
+        yield texts
+
+
 @settings(deadline=None, max_examples=150)
 @given(texts=TEXTS)
+@example(texts=["", " \u00a0"])
 def test_joined_texts_have_the_same_counts(
-    server: FakeServer, tokenize: Callable[[str], Tokens], texts: list[str]
+    tokenize: Callable[[str], Tokens], texts: list[str]
 ) -> None:
     """The tokens of texts that are counted together are those of each text alone."""
-    counter = create_counter(server_settings(server))
-    assert count(counter, texts, use_async=False) == sum(len(tokenize(text)) for text in texts)
-    server.requests.clear()
-    for text in texts:
-        assert counter.ids(text, model=MODEL) == [token for token, _ in tokenize(text)]
-    assert server.requests == []
+    counter = create_counter(Settings.create(api_token="at_r" + "0" * 32))
+    with sans_io(tokenize) as sent:
+        assert count(counter, texts, use_async=False) == sum(len(tokenize(text)) for text in texts)
+        sent.clear()
+        for text in texts:
+            assert counter.ids(text, model=MODEL) == [token for token, _ in tokenize(text)]
+        assert sent == []
 
 
 @SYNC_AND_ASYNC

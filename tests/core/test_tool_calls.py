@@ -47,6 +47,11 @@ PREPARED = PreparedRequest(
 )
 
 
+# Sizes of the deltas of streamed arguments; the last one is that of all arguments.
+SIZES = (1, 3, 10**6)
+NOT_TRUNCATED = len(REASONS) * len((*COMPLETE, *INVALID))
+
+
 def generate_cases() -> Iterator[tuple[str, str]]:
     """Yield arguments and the finish reason of their response."""
     for reason in REASONS:
@@ -85,11 +90,14 @@ def get_tool_calls(message: Any) -> tuple[list[Any], list[str]]:
 
 def test_langchain_runs_complete_calls_only() -> None:
     """Plain and streamed messages have the same valid and invalid tool calls."""
-    for arguments, reason in generate_cases():
+    for number, (arguments, reason) in enumerate(generate_cases()):
         response = create_response(arguments, reason)
         plain = to_result(response, PREPARED.request, with_headers=False).generations[0].message
         expected = get_tool_calls(plain)
-        for size in (1, 3, max(len(arguments), 1)):
+        # Arguments truncated at one character have each finish reason once and each size once; at
+        # three characters, each reason with each size.
+        size_of_truncated = SIZES[(number % 3 + number // 3) % 3]
+        for size in SIZES if number < NOT_TRUNCATED else [size_of_truncated]:
             builder = ChunkBuilder(PREPARED.request)
             events = create_events(arguments, reason, size)
             chunks = [chunk for chunk in map(builder.feed, events) if chunk is not None]

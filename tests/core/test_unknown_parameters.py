@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import for_each
 from xai_lowcode._internal.unknown_parameters import (
     nearest_name,
     unknown_parameter_warning,
@@ -44,7 +45,7 @@ def test_the_warning() -> None:
     assert text.endswith("not an option of a call. Set it when you create the object.")
 
 
-@pytest.mark.parametrize("name", sorted(name for name in KNOWN_OPTIONS if len(name) > 4))
+@for_each("name", sorted(name for name in KNOWN_OPTIONS if len(name) > 4))
 def test_names_with_one_wrong_letter(name: str) -> None:
     """A name with one letter too few or too many is recognized."""
     for index in range(1, len(name)):
@@ -74,7 +75,7 @@ def test_body_options_are_merged() -> None:
             merge_options({name: [1]})
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("size", "options"),
     [
         ("auto", {"aspect_ratio": "auto"}),
@@ -105,7 +106,7 @@ def test_a_size_has_an_equivalent_or_raises(width: int, height: int) -> None:
     assert min(width, height) <= 2048
 
 
-@pytest.mark.parametrize("size", ["", "1k", "1024", "0x0", "1024X1024", 1024, True, ["1x1"]])
+@for_each("size", ["", "1k", "1024", "0x0", "1024X1024", 1024, True, ["1x1"]])
 def test_invalid_sizes_raise(size: Any) -> None:
     """A value that is not a size raises an error."""
     with pytest.raises(UsageError, match="size") as caught:

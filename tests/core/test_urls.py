@@ -83,7 +83,7 @@ INVALID_IDS: list[Any] = [
 
 
 @for_each("value", INVALID_IDS)
-@pytest.mark.parametrize("endpoint", WITH_ID, ids=lambda endpoint: endpoint.name)
+@for_each("endpoint", WITH_ID)
 def test_invalid_ids_are_rejected(endpoint: Endpoint[Any], value: Any) -> None:
     """An id that would change the path is rejected in both formats; the error names it."""
     (name,) = path_parameters(endpoint)
@@ -132,10 +132,8 @@ def test_both_formats_are_the_same_without_an_id(query: dict[str, str]) -> None:
     assert dict(parse_qsl(urlsplit(new).query, keep_blank_values=True)) == query
 
 
-@pytest.mark.parametrize(
-    "endpoint", [LIST_MODELS, RETRIEVE_MODEL], ids=lambda endpoint: endpoint.name
-)
-@pytest.mark.parametrize("url_format", ["new", "old"])
+@for_each("endpoint", [LIST_MODELS, RETRIEVE_MODEL])
+@for_each("url_format", ["new", "old"])
 def test_an_api_token_parameter_is_rejected(endpoint: Endpoint[Any], url_format: Any) -> None:
     """A second ``api_token`` is rejected: the gateway fails and quotes it."""
     with pytest.raises(UsageError) as raised:
@@ -165,7 +163,7 @@ FAILURES: list[tuple[XAILowCodeError, bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("error", "is_routing"), FAILURES, ids=lambda value: repr(value)[:50])
+@for_each(("error", "is_routing"), FAILURES)
 def test_when_the_other_format_is_tried(error: XAILowCodeError, is_routing: bool) -> None:
     """The other format is tried only with an id, an unknown format, and a routing error.
 
@@ -187,7 +185,7 @@ def test_when_the_other_format_is_tried(error: XAILowCodeError, is_routing: bool
         )
 
 
-@pytest.mark.parametrize("endpoint", ALL + WITH_ID, ids=lambda endpoint: endpoint.name)
+@for_each("endpoint", ALL + WITH_ID)
 def test_the_initial_format(endpoint: Endpoint[Any]) -> None:
     """The setting has precedence, then the format that worked, then the default of the endpoint."""
     assert UrlFormatSelector("old").initial(endpoint) == "old"
@@ -215,7 +213,7 @@ def test_the_format_is_logged_once_for_a_base_url(caplog: pytest.LogCaptureFixtu
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("message", "is_routing"),
     [
         ("Model not found: model_id", True),
@@ -262,7 +260,7 @@ def test_the_name_of_a_parameter_is_not_an_id(name: str) -> None:
         assert raised.value.field == "model_id"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("value", "text"), [(True, "true"), (False, "false"), (5, "5"), (0.5, "0.5"), ("True", "True")]
 )
 def test_query_values(value: Any, text: str) -> None:
@@ -270,7 +268,7 @@ def test_query_values(value: Any, text: str) -> None:
     assert build_path(LIST_MODELS, "new", {}, {"flag": value}) == f"/v1/models?flag={text}"
 
 
-@pytest.mark.parametrize("value", [None, [], ["a", "b"], ("a",), {"a": 1}, {1}, b"x", object()])
+@for_each("value", [None, [], ["a", "b"], ("a",), {"a": 1}, {1}, b"x", object()])
 def test_other_query_values_raise(value: Any) -> None:
     """A value of another type raises an error that names the parameter."""
     with pytest.raises(UsageError, match="the value of order must be a string") as raised:

@@ -5,7 +5,8 @@ Modules that a plain chat does not need are imported on first use, to keep the s
 
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Callable
+from functools import cache
 
 import pytest
 
@@ -41,6 +42,7 @@ LAZY = {
     "xai_lowcode.types.resources",
 }
 MODELS = {"langchain_xai_lowcode": "ChatXAILowCode", "llama_index_xai_lowcode": "XAILowCode"}
+OTHER_FRAMEWORK = {"langchain_xai_lowcode": "llama_index", "llama_index_xai_lowcode": "langchain"}
 MODULES = """
 import sys
 from {package} import {name}
@@ -49,21 +51,40 @@ print(*sys.modules)
 """
 
 
-def loaded_modules(package: str, folder: Path) -> set[str]:
-    """Return the modules loaded by an interpreter that creates a package's chat model."""
-    code = MODULES.format(package=package, name=MODELS[package])
-    result = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
-    )
-    return set(result.stdout.split())
+@pytest.fixture(scope="module")
+def loaded_modules(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], set[str]]:
+    """Return a function for the modules that a new interpreter loads for a chat model."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+
+    @cache
+    def load(package: str) -> set[str]:
+        code = MODULES.format(package=package, name=MODELS[package])
+        result = subprocess.run(
+            [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
+        )
+        assert result.stderr == ""
+        return set(result.stdout.split())
+
+    return load
 
 
 @pytest.mark.parametrize("package", sorted(MODELS))
-def test_a_chat_model_does_not_load_lazy_modules(tmp_path: Path, package: str) -> None:
+def test_a_chat_model_does_not_load_lazy_modules(
+    loaded_modules: Callable[[str], set[str]], package: str
+) -> None:
     """Creating a chat model loads the chat core and none of the lazy modules."""
-    modules = loaded_modules(package, tmp_path)
+    modules = loaded_modules(package)
     assert {package, "xai_lowcode.chat.model"} <= modules
     assert LAZY & modules == set()
+
+
+@pytest.mark.parametrize("package", sorted(MODELS))
+def test_a_chat_model_works_without_the_other_framework(
+    loaded_modules: Callable[[str], set[str]], package: str
+) -> None:
+    """Creating a chat model loads no module of the other framework, though it is installed."""
+    other = OTHER_FRAMEWORK[package]
+    assert [name for name in loaded_modules(package) if name.startswith(other)] == []
 
 
 @pytest.mark.parametrize("module", sorted(LAZY))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cases import for_each
-from tests.summary import AREAS, Summary, table
+from tests.summary import AREAS, Summary, combined, table
 
 
 def report(nodeid: str, outcome: str, when: str = "call", cases: int = 1) -> pytest.TestReport:
@@ -54,6 +54,21 @@ def test_cases_of_one_function_are_one_law() -> None:
     assert core.split()[:5] == ["core", "4", "15", "1", "3.8"]
     assert total.split()[:5] == ["all", "4", "15", "1", "3.8"]
     assert core.endswith(AREAS["core"])
+
+
+def test_a_worker_sends_one_report_for_a_passed_test() -> None:
+    """The report of a passed test has the seconds of all phases; a failed one sends all reports."""
+    phases = ("setup", "call", "teardown")
+    passed = [report("tests/core/test_a.py::test_one", "passed", when) for when in phases]
+    assert [(one.when, one.duration) for one in combined(passed)] == [("call", 0.75)]
+    for phase in phases:
+        reports = [
+            report("tests/core/test_a.py::test_one", "failed" if when == phase else "passed", when)
+            for when in phases
+        ]
+        assert combined(reports) == reports
+    skipped = [report("tests/core/test_a.py::test_one", "skipped", "setup"), passed[2]]
+    assert combined(skipped) == skipped
 
 
 def test_all_cases_run_and_all_failures_are_reported() -> None:

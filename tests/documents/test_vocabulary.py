@@ -40,17 +40,17 @@ REPLACEMENTS = {
     r"must be paid": "baseline",
 }
 OLD_NAMES = (
-    r"(?-i:GatewayModel|XAILowCodeLLM|UnreadableAnswerError|DamagedFileError|Deferral"
-    r"|first_pause|longest_pause|learn_url_forms|to_pil\(\))"
+    r"GatewayModel|XAILowCodeLLM|UnreadableAnswerError|DamagedFileError|Deferral"
+    r"|first_pause|longest_pause|learn_url_forms|to_pil\(\)"
 )
 # Words that the emulator recognizes in prompts, and links to tests, whose names are not prose.
 NOT_PROSE = re.compile(r"word_stems\(.*|\]\((?:\.\./)+tests/[^)]*\)")
 
 
 @functools.cache
-def texts() -> list[tuple[Path, str]]:
-    """Return the files whose words are checked, and their prose."""
-    return [(path, NOT_PROSE.sub("", path.read_text(encoding="utf-8"))) for path in files()]
+def texts() -> dict[Path, str]:
+    """Return the prose of the files whose words are checked."""
+    return {path: NOT_PROSE.sub("", path.read_text(encoding="utf-8")) for path in files()}
 
 
 def files() -> Iterator[Path]:
@@ -64,23 +64,33 @@ def files() -> Iterator[Path]:
         yield from sorted((ROOT / folder).glob("*.py"))
 
 
-def occurrences(word: str) -> Iterator[str]:
+@functools.cache
+def lower_texts() -> dict[Path, str]:
+    """Return the texts in lower case."""
+    return {path: text.lower() for path, text in texts().items()}
+
+
+def occurrences(word: str, texts: dict[Path, str]) -> Iterator[str]:
     """Yield the place of each occurrence of a word, as ``file:line``."""
-    pattern = re.compile(rf"(?<![^\W_])(?:{word})(?![^\W_])".replace(" ", r"\s+"), re.IGNORECASE)
-    for path, text in texts():
+    # A pattern that begins with its literals is found ten times as fast as one that begins with a
+    # condition or ignores case.
+    pattern = re.compile(rf"(?:{word})(?![^\W_])".replace(" ", r"\s+"))
+    for path, text in texts.items():
         for match in pattern.finditer(text):
-            line = text.count("\n", 0, match.start()) + 1
-            yield f"{path.relative_to(ROOT)}:{line}: {match[0]!r}"
+            start = match.start()
+            if not text[max(0, start - 1) : start].isalnum():
+                line = text.count("\n", 0, start) + 1
+                yield f"{path.relative_to(ROOT)}:{line}: {match[0]!r}"
 
 
 @pytest.mark.parametrize(("word", "term"), REPLACEMENTS.items(), ids=REPLACEMENTS)
 def test_a_private_word_is_not_used(word: str, term: str) -> None:
     """A private word does not occur; the message lists file, line and the term to use."""
-    places = list(occurrences(word))
+    places = list(occurrences(word.lower(), lower_texts()))
     assert not places, f"write {term!r} instead:\n" + "\n".join(places)
 
 
 def test_old_names_are_not_used() -> None:
     """Names that were removed or renamed do not occur."""
-    places = list(occurrences(OLD_NAMES))
+    places = list(occurrences(OLD_NAMES, texts()))
     assert not places, "\n".join(places)

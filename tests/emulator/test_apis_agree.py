@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
-import pytest
+
+from tests.cases import for_each
 
 Json = dict[str, Any]
 Send = Callable[..., httpx.Response]
@@ -176,9 +177,9 @@ DIALECTS: list[tuple[str, str, Callable[..., Json], Callable[[Json], Any]]] = [
 ]
 
 
-@pytest.mark.parametrize("name", CONVERSATIONS)
-@pytest.mark.parametrize("model", ["grok-3", "grok-4", "grok-4.3"])
-@pytest.mark.parametrize("limit", [4, 1000])
+@for_each("name", [*CONVERSATIONS])
+@for_each("model", ["grok-3", "grok-4", "grok-4.3"])
+@for_each("limit", [4, 1000])
 def test_apis_return_the_same_completion(
     http: httpx.Client, name: str, model: str, limit: int
 ) -> None:

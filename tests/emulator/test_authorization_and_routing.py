@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.cases import for_each
 from xai_lowcode.emulator import Emulator
 
 NOT_FOUND = {"message": "Not Found"}
@@ -108,7 +109,7 @@ def test_head(http: httpx.Client) -> None:
     assert (response.status_code, response.content) == (200, b"")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("body", "message"),
     [
         (b"{bad", "Expected property name or '}' in JSON at position 1"),

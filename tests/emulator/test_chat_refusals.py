@@ -9,6 +9,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from tests.cases import for_each
 from xai_lowcode.emulator import Emulator
 
 Send = Callable[..., httpx.Response]
@@ -56,7 +57,7 @@ def error(response: httpx.Response) -> tuple[int, str]:
     return response.status_code, response.json()["error"]["error"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("body", "text"),
     [
         ({"messages": "x"}, 'messages: invalid type: string "x", expected a sequence'),
@@ -121,7 +122,7 @@ def test_wrong_types(send_chat: Send, body: Json, text: str) -> None:
     assert text in found
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("body", "text"),
     [
         ({"model": "gpt-4"}, "Model not found: gpt-4"),
@@ -200,7 +201,7 @@ def test_wrong_arguments(send_chat: Send, body: Json, text: str) -> None:
     assert text in found
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("schema", "text"),
     [
         ({"type": "string"}, "root must be an object type"),
@@ -240,7 +241,7 @@ def test_good_roots(send_chat: Send, schema: Json) -> None:
     assert send_chat(tools=[tool("t", schema)]).status_code == 200
 
 
-@pytest.mark.parametrize(
+@for_each(
     "url",
     [
         {"url": "ftp://x/y.png"},
@@ -283,7 +284,7 @@ def test_file_without_id_and_url(send_chat: Send) -> None:
     assert send_chat(messages=messages).status_code == 400
 
 
-@pytest.mark.parametrize(
+@for_each(
     "messages",
     [
         [{"role": "system", "content": "s"}, {"role": "system", "content": "s"}, USER, USER],

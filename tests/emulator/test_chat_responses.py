@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 import jsonschema
-import pytest
 from PIL import Image
 
+from tests.cases import for_each
 from xai_lowcode.emulator import running, tokenizer
 
 Send = Callable[..., httpx.Response]
@@ -61,7 +61,7 @@ def test_ids_repeat_from_run_to_run() -> None:
     assert found[0] == found[1]
 
 
-@pytest.mark.parametrize("model", [*MODELS, "grok-7-preview", "latest"])
+@for_each("model", [*MODELS, "grok-7-preview", "latest"])
 def test_model_is_echoed(send_chat: Send, model: str) -> None:
     """The model of the response is the requested one."""
     assert body(send_chat(model=model))["model"] == model
@@ -72,7 +72,7 @@ def test_dictation(send_chat: Send) -> None:
     assert text_of(send_chat("Reply with exactly: 'pong'")) == "pong"
 
 
-@pytest.mark.parametrize("model", MODELS)
+@for_each("model", MODELS)
 def test_usage_adds_up(send_chat: Send, model: str) -> None:
     """The total is the sum of prompt, completion and reasoning tokens, with valid details."""
     usage = body(send_chat("Tell me a story", model=model))["usage"]
@@ -102,7 +102,7 @@ def test_longer_conversations_cost_more(send_chat: Send) -> None:
     assert cached[1] > cached[0]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("model", "visible"),
     [
         ("grok-4.3", True),
@@ -132,8 +132,8 @@ def test_reasoning_effort(send_chat: Send) -> None:
     assert reasoning_tokens == sorted(set(reasoning_tokens))
 
 
-@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
-@pytest.mark.parametrize("limit", [1, 4])
+@for_each("name", ["max_tokens", "max_completion_tokens"])
+@for_each("limit", [1, 4])
 def test_limit(send_chat: Send, name: str, limit: int) -> None:
     """A limit truncates the visible text and not the reasoning."""
     response = send_chat("story", model="grok-4", **{name: limit})
@@ -248,8 +248,8 @@ PRICES = {
 }
 
 
-@pytest.mark.parametrize(("length", "factor"), [(1, 1), (199_900, 1), (200_000, 2)])
-@pytest.mark.parametrize("model", PRICES)
+@for_each(("length", "factor"), [(1, 1), (199_900, 1), (200_000, 2)])
+@for_each("model", [*PRICES])
 def test_prices(send_chat: Send, model: str, length: int, factor: int) -> None:
     """A token has the price of the model that serves the name; long prompts double it."""
     usage = send_chat("a" + " a" * (length - 1), model=model).json()["result"]["usage"]
@@ -264,7 +264,7 @@ def test_prices(send_chat: Send, model: str, length: int, factor: int) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("prompts", "text"),
     [
         (["Why is the sky blue? One sentence."], "Air scatters"),

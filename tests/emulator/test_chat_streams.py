@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
-import pytest
+
+from tests.cases import for_each
 
 Send = Callable[..., httpx.Response]
 Chunks = Callable[[str], list[Any]]
@@ -57,7 +58,7 @@ def _add(message: Json, delta: Json) -> None:
         message["role"] = delta["role"]
 
 
-@pytest.mark.parametrize("name", REQUESTS)
+@for_each("name", [*REQUESTS])
 def test_chunks_add_up_to_the_response(send_chat: Send, chunks: Chunks, name: str) -> None:
     """The chunks add up to the response without streaming."""
     request = REQUESTS[name]
@@ -74,7 +75,7 @@ def test_chunks_add_up_to_the_response(send_chat: Send, chunks: Chunks, name: st
     assert streamed == plain
 
 
-@pytest.mark.parametrize("name", REQUESTS)
+@for_each("name", [*REQUESTS])
 def test_fields_of_each_chunk(send_chat: Send, chunks: Chunks, name: str) -> None:
     """Every chunk repeats id, created, model and fingerprint; `[DONE]` comes once and last."""
     found = chunks(send_chat(**REQUESTS[name], stream=True).text)
@@ -85,7 +86,7 @@ def test_fields_of_each_chunk(send_chat: Send, chunks: Chunks, name: str) -> Non
     assert {chunk["object"] for chunk in found[:-1]} == {"chat.completion.chunk"}
 
 
-@pytest.mark.parametrize("name", REQUESTS)
+@for_each("name", [*REQUESTS])
 def test_usage_chunk(send_chat: Send, chunks: Chunks, name: str) -> None:
     """Usage is in one chunk without choices, and only if requested."""
     request = REQUESTS[name]

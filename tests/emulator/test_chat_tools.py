@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import for_each
 from xai_lowcode.emulator.fake_model.prompt_parsing import extract_hints
 from xai_lowcode.emulator.fake_model.schema_filler import fill_schema
 
@@ -66,7 +67,7 @@ def test_none(send_chat: Send) -> None:
     assert calls(send_chat("Add 2 and 3", tools=[ADD], tool_choice="none")) == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("prompt", "names"),
     [
         ("What is the weather in San Francisco?", ["get_weather"]),
@@ -177,8 +178,8 @@ NOUNS = {
 }
 
 
-@pytest.mark.parametrize("prompt", NOUNS)
-@pytest.mark.parametrize("field", ["name", "full_name", "Title", "author"])
+@for_each("prompt", [*NOUNS])
+@for_each("field", ["name", "full_name", "Title", "author"])
 def test_fields_of_names_have_proper_nouns(prompt: str, field: str) -> None:
     """Names are the proper nouns in order, unless strings are quoted; other fields the prompt."""
     names = {f"{number}_{field}": {"type": "string"} for number in range(len(NOUNS[prompt]))}
@@ -188,14 +189,14 @@ def test_fields_of_names_have_proper_nouns(prompt: str, field: str) -> None:
     assert filled(schema, f"'x y' {prompt}", fill_optional=True)[f"0_{field}"] == "x y"
 
 
-@pytest.mark.parametrize("prompt", ["what is it?", "I see.", "Explain this", "", "42"])
+@for_each("prompt", ["what is it?", "I see.", "Explain this", "", "42"])
 def test_a_name_without_a_proper_noun(prompt: str) -> None:
     """Without a proper noun, the value is the prompt, or the name of the field."""
     schema = {"type": "object", "properties": {"name": {"type": "string"}}}
     assert filled(schema, prompt, fill_optional=True) == {"name": prompt or "name"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("schema", "prompt", "value"),
     [
         ({"type": "integer"}, "take 1,200 of 7", 1200),

@@ -7,8 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.cases import for_each
 from xai_lowcode.emulator import Emulator
-from xai_lowcode.emulator.handlers import ROUTES
+from xai_lowcode.emulator.handlers import ROUTES, Route
 
 Json = dict[str, Any]
 TURN = [{"role": "user", "content": "Hello"}]
@@ -52,24 +53,22 @@ def test_the_table_has_each_endpoint() -> None:
     assert sorted(NAMES) == sorted(REQUESTS)
 
 
-def ids(gateway: Emulator, http: httpx.Client, name: str) -> dict[str, str]:
-    """Create the objects whose ids are in the paths."""
+def ids(gateway: Emulator, http: httpx.Client, route: Route) -> dict[str, str]:
+    """Create the objects whose ids the requests of a route have."""
     gateway.envelope = "bare"
 
     def create(path: str, body: Json, key: str) -> str:
         return str(http.post(path, json=body).json()[key])
 
-    return {
-        "model_id": "grok-imagine-image" if "Image" in name else "grok-4.3",
-        "request_id": create(
-            "/v1/chat/completions",
-            {"model": "grok-4", "messages": TURN, "deferred": True},
-            "request_id",
-        ),
-        "response_id": create("/v1/responses", {"model": "grok-4", "input": "a"}, "id"),
-        "file_id": gateway.add_file("a", b'{"inside": 1}', "application/json"),
-        "batch_job_id": create("/v1/files/batch_upload", {}, "batch_job_id"),
+    chat = {"model": "grok-4", "messages": TURN, "deferred": True}
+    make = {
+        "model_id": lambda: "grok-imagine-image" if "Image" in route.name else "grok-4.3",
+        "request_id": lambda: create("/v1/chat/completions", chat, "request_id"),
+        "response_id": lambda: create("/v1/responses", {"model": "grok-4", "input": "a"}, "id"),
+        "file_id": lambda: gateway.add_file("a", b'{"inside": 1}', "application/json"),
+        "batch_job_id": lambda: create("/v1/files/batch_upload", {}, "batch_job_id"),
     }
+    return {key: make[key]() for key in make if f"{{{key}}}" in route.path or key == "file_id"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -84,7 +83,7 @@ def test_endpoint(gateway: Emulator, http: httpx.Client, name: str, url_format: 
         ("bare", []),
     ]
     for envelope, keys in envelopes:
-        known = ids(gateway, http, name)
+        known = ids(gateway, http, route)
         gateway.envelope, gateway.url_forms = envelope, url_format
         gateway.deferred_polls = 0
         named = {key: value for key, value in known.items() if f"{{{key}}}" in route.path}
@@ -102,7 +101,7 @@ def test_endpoint(gateway: Emulator, http: httpx.Client, name: str, url_format: 
         gateway.url_forms = "new"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@for_each("name", NAMES)
 def test_other_method(http: httpx.Client, name: str) -> None:
     """An unknown method gets the gateway's 404."""
     route = next(route for route in ROUTES if route.name == name)

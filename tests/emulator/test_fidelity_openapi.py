@@ -8,6 +8,7 @@ import httpx
 import jsonschema
 import pytest
 
+from tests.cases import for_each
 from xai_lowcode.emulator import Emulator
 from xai_lowcode.emulator.handlers import ROUTES
 from xai_lowcode.emulator.schemas import messages, responses
@@ -132,7 +133,7 @@ def differences(validator: Struct, schema: Json, schemas: Json) -> Iterator[str]
             yield f"{name}: {', '.join(sorted(own))} here"
 
 
-@pytest.mark.parametrize("path", DESCRIBED)
+@for_each("path", [*DESCRIBED])
 def test_requests(schemas: Json, path: str) -> None:
     """A request has the documented fields and types, except those in the table."""
     validator = next(route.validator for route in ROUTES if route.path == path)
@@ -164,7 +165,7 @@ def tags(schema: Json) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("name", KINDS_HERE)
+@for_each("name", [*KINDS_HERE])
 def test_variants(schemas: Json, name: str) -> None:
     """Every documented type of part, tool or choice is accepted."""
     validated = KINDS_HERE[name]
@@ -276,7 +277,7 @@ KIND_OF = {
 }
 
 
-@pytest.mark.parametrize("name", ITEMS)
+@for_each("name", [*ITEMS])
 def test_items(http: httpx.Client, schemas: Json, name: str) -> None:
     """An output item matches xAI's OpenAPI document."""
     prompt, tools = ITEMS[name]

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.cases import for_each
 from xai_lowcode.emulator import Emulator
 
 
@@ -45,7 +46,7 @@ def test_an_upload_without_chunks_is_incomplete(http: httpx.Client) -> None:
     assert started["metadata"]["upload_status"] == "Initializing"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("path", "body", "status"),
     [
         ("/v1/files:initialize", {"name": "a"}, 422),
@@ -106,7 +107,7 @@ def listed(http: httpx.Client, **query: Any) -> list[str]:
 
 
 @pytest.mark.usefixtures("stored_files")
-@pytest.mark.parametrize(
+@for_each(
     ("query", "names"),
     [
         ({}, "abcde"),
@@ -144,7 +145,7 @@ def test_empty_list(http: httpx.Client) -> None:
     assert result(http.get("/v1/files")) == {"data": [], "pagination_token": ""}
 
 
-@pytest.mark.parametrize(
+@for_each(
     "query",
     [
         {"limit": "0"},

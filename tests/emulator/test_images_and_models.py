@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests.cases import for_each
 from xai_lowcode.emulator import Emulator, tokenizer
 from xai_lowcode.emulator.fake_model.images import generate_image, image_size
 from xai_lowcode.emulator.models import ALIASES, LISTED
@@ -63,8 +64,8 @@ def test_several(generate_images: Send) -> None:
     assert body["usage"]["cost_in_usd_ticks"] == 2 * one
 
 
-@pytest.mark.parametrize("aspect", ["1:1", "3:4", "16:9", "9:19.5", "20:9", "1:2"])
-@pytest.mark.parametrize("resolution", ["1k", "1.5k", "2k"])
+@for_each("aspect", ["1:1", "3:4", "16:9", "9:19.5", "20:9", "1:2"])
+@for_each("resolution", ["1k", "1.5k", "2k"])
 def test_dimensions(aspect: str, resolution: str) -> None:
     """The sides follow the ratio, the area the resolution."""
     width, height = image_size("", aspect, resolution)
@@ -82,7 +83,7 @@ def test_size_of_an_image(generate_images: Send) -> None:
     assert decode_image(base64.b64decode(row["b64_json"]))[1] == image_size("", "2:1", "1k")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("model", "body", "price"),
     [
         ("grok-imagine-image", {"resolution": "2k"}, 200_000_000),
@@ -100,14 +101,14 @@ def test_prices(generate_images: Send, model: str, body: dict[str, Any], price: 
     assert result["usage"] == {"cost_in_usd_ticks": price}
 
 
-@pytest.mark.parametrize("prompt", ["a cat", "你好 🎉", "word " * 300, "x" * 500, "\n"])
+@for_each("prompt", ["a cat", "你好 🎉", "word " * 300, "x" * 500, "\n"])
 def test_the_same_prompt_gives_the_same_image(prompt: str) -> None:
     """The same prompt gives the same image, another prompt another one."""
     assert generate_image(prompt, "1:1", "1k") == generate_image(prompt, "1:1", "1k")
     assert generate_image(prompt, "1:1", "1k") != generate_image(prompt + "!", "1:1", "1k")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("body", "status", "text"),
     [
         ({"prompt": None}, 422, "prompt: invalid type: null"),
@@ -183,7 +184,7 @@ def is_not_found(response: httpx.Response) -> bool:
     return "Model not found" in response.text
 
 
-@pytest.mark.parametrize("name", [*ALL_MODELS, *SERVED])
+@for_each("name", [*ALL_MODELS, *SERVED])
 def test_names_of_models(http: httpx.Client, name: str) -> None:
     """Listed and retired models, with a date or without, and aliases are found everywhere."""
     calls = model_calls(http, name)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.cases import for_each
 from xai_lowcode.emulator import Emulator, running, tokenizer
 
 Send = Callable[..., httpx.Response]
@@ -132,8 +133,8 @@ def test_sample_stream(http: httpx.Client, chunks: Chunks) -> None:
         assert [part["finish_reason"] for part in created if part["finish_reason"]] == ["stop"]
 
 
-@pytest.mark.parametrize("path", ["completions", "complete"])
-@pytest.mark.parametrize("model", ["grok-4", "grok-4.3", "nope"])
+@for_each("path", ["completions", "complete"])
+@for_each("model", ["grok-4", "grok-4.3", "nope"])
 def test_legacy_endpoints_reject_reasoning_models(
     http: httpx.Client, path: str, model: str
 ) -> None:
@@ -220,7 +221,7 @@ def test_embeddings_of_tokens(http: httpx.Client, given: Any, number: int) -> No
 
 
 @pytest.mark.usefixtures("embeddings")
-@pytest.mark.parametrize(
+@for_each(
     ("given", "more", "status"),
     [
         ([], {}, 400),

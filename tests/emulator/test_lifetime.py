@@ -17,6 +17,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.cases import for_each
+from tests.emulator.conftest import CONTEXT
 from xai_lowcode import emulator
 from xai_lowcode.emulator import (
     CutStream,
@@ -204,7 +206,7 @@ FOLDER = Path(emulator.__file__).parent
 MODULES = sorted(FOLDER.rglob("*.py"))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(FOLDER)))
+@for_each("path", MODULES)
 def test_the_emulator_imports_no_module_of_the_client(path: Path) -> None:
     """No module imports a module of the client, and each has a docstring."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -248,12 +250,11 @@ def wait_for_line(caplog: pytest.LogCaptureFixture) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("path", ["/xai/v1/chat/completions", "/xai/v1/nothing", "/v1/at_r12345"])
-@pytest.mark.parametrize("stream", [True, False, None])
-@pytest.mark.parametrize("fault", [None, Refuse(503), Drop(), CutStream(1), Reset(), Outage(0.01)])
-@pytest.mark.parametrize("model", ["grok-4", "grok-typo", "a b\nPOST /c", None])
+@for_each("path", ["/xai/v1/chat/completions", "/xai/v1/nothing", "/v1/at_r12345"])
+@for_each("stream", [True, False, None])
+@for_each("fault", [None, Refuse(503), Drop(), CutStream(1), Reset(), Outage(0.01)])
+@for_each("model", ["grok-4", "grok-typo", "a b\nPOST /c", None])
 def test_each_request_is_one_line_in_the_log(
-    gateway: Emulator,
     caplog: pytest.LogCaptureFixture,
     path: str,
     stream: bool | None,
@@ -261,6 +262,20 @@ def test_each_request_is_one_line_in_the_log(
     model: str | None,
 ) -> None:
     """The line has path, model, streaming and status, but no token, no query and no line break."""
+    caplog.clear()
+    with running() as gateway:
+        check_line(gateway, caplog, path, stream, fault, model)
+
+
+def check_line(
+    gateway: Emulator,
+    caplog: pytest.LogCaptureFixture,
+    path: str,
+    stream: bool | None,
+    fault: Fault | None,
+    model: str | None,
+) -> None:
+    """Send a request, with a fault, and check its line."""
     if fault is not None:
         gateway.inject(fault)
     body = {**CHAT, "model": model, "stream": stream}
@@ -270,7 +285,7 @@ def test_each_request_is_one_line_in_the_log(
         url = gateway.origin + path
         with (
             suppress(httpx.TransportError),
-            httpx.Client(trust_env=False) as client,
+            httpx.Client(trust_env=False, verify=CONTEXT) as client,
             client.stream("POST", url, params=query, json=body) as response,
         ):
             status = str(response.status_code)

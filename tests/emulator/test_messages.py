@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.cases import for_each
 from xai_lowcode.emulator import Emulator, ErrorInStream, Heartbeats
 
 Send = Callable[..., httpx.Response]
@@ -48,7 +49,7 @@ def test_response(send_messages: Send) -> None:
     assert body["stop_sequence"] is None
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("model", "kinds"),
     [
         ("grok-3", ["text"]),
@@ -183,7 +184,7 @@ REQUESTS: dict[str, Json] = {
 }
 
 
-@pytest.mark.parametrize("name", REQUESTS)
+@for_each("name", [*REQUESTS])
 def test_a_stream_adds_up_to_the_response(send_messages: Send, events: Events, name: str) -> None:
     """A stream adds up to the response without streaming and has its events in order."""
     found = events(send_messages(**REQUESTS[name], stream=True).text)
@@ -206,7 +207,7 @@ CALL: Json = {"type": "tool_use", "id": "1", "name": "add", "input": {}}
 RESULT: Json = {"type": "tool_result", "tool_use_id": "1", "content": "5"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("body", "status", "text"),
     [
         ({"model": "nope"}, 400, "Model not found: nope"),

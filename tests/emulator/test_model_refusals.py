@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
-import pytest
+
+from tests.cases import for_each
 
 Send = Callable[..., httpx.Response]
 Json = dict[str, Any]
@@ -15,10 +16,8 @@ def error(response: httpx.Response) -> tuple[int, str]:
     return response.status_code, response.json()["error"]["error"]
 
 
-@pytest.mark.parametrize(
-    "model", ["grok-4", "grok-4.3", "grok-3-mini", "grok-code-fast-1", "grok-99"]
-)
-@pytest.mark.parametrize(
+@for_each("model", ["grok-4", "grok-4.3", "grok-3-mini", "grok-code-fast-1", "grok-99"])
+@for_each(
     ("name", "value", "in_error"),
     [
         ("stop", ["x"], "stop"),
@@ -36,9 +35,7 @@ def test_rejected_by_reasoning_models(
     assert error(send_chat(model=model, **{name: value})) == (400, text)
 
 
-@pytest.mark.parametrize(
-    "model", ["grok-3", "grok-3-fast", "grok-2-1212", "grok-4.20-0309-non-reasoning"]
-)
+@for_each("model", ["grok-3", "grok-3-fast", "grok-2-1212", "grok-4.20-0309-non-reasoning"])
 def test_accepted_by_other_models(send_chat: Send, model: str) -> None:
     """Models without reasoning accept them."""
     assert send_chat(model=model, stop=["x"], frequency_penalty=0.5).status_code == 200
@@ -55,7 +52,7 @@ def test_empty_stop_is_accepted(send_chat: Send) -> None:
     assert send_chat(stop=[]).status_code == 200
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("model", "effort", "text"),
     [
         (

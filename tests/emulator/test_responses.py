@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.cases import for_each
 from xai_lowcode.emulator import Emulator, EndStreamEarly, ErrorInStream
 
 Send = Callable[..., httpx.Response]
@@ -56,7 +57,7 @@ def test_response(send_responses: Send) -> None:
     assert body["output"][1]["id"] == f"msg_{body['id']}"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("model", "include", "summaries", "encrypted"),
     [
         ("grok-4.3", [], [1], False),
@@ -105,7 +106,7 @@ def test_function_call(send_responses: Send) -> None:
     assert "The tools found: 5" in text_of(again)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("choice", "called"),
     [
         ("auto", False),
@@ -227,7 +228,7 @@ REQUESTS: dict[str, Json] = {
 }
 
 
-@pytest.mark.parametrize("name", REQUESTS)
+@for_each("name", [*REQUESTS])
 def test_a_stream_adds_up_to_the_response(send_responses: Send, events: Events, name: str) -> None:
     """Events are numbered, begin and end in order, and add up to the plain response."""
     found = events(send_responses(**REQUESTS[name], stream=True).text)

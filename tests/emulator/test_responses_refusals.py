@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
-import pytest
 
+from tests.cases import for_each
 from xai_lowcode.emulator import Emulator
 
 Send = Callable[..., httpx.Response]
@@ -16,7 +16,7 @@ OUTPUT = {"type": "function_call_output", "call_id": "1", "output": "5"}
 VARIANT = "data did not match any variant of untagged enum ModelInput"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("body", "status", "text"),
     [
         ({"model": "nope"}, 400, "Model not found: nope"),

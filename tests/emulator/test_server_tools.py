@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.cases import for_each
 from xai_lowcode.emulator import Emulator
 
 Send = Callable[..., httpx.Response]
@@ -103,7 +104,7 @@ def test_no_inline_citations(send_responses: Send) -> None:
     assert "[[" not in result(asked)["output"][-1]["content"][0]["text"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("tool", "prompt", "price"),
     [
         (WEB, "search", 50_000_000),
@@ -172,7 +173,7 @@ def test_files(send_responses: Send) -> None:
     assert result(asked)["output"][0]["results"] == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("prompt", "more", "expected"),
     [
         ("Hello", {}, []),

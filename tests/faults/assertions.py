@@ -2,13 +2,15 @@
 
 import socket
 import time
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from tests.faults.interfaces import FILE, Interface
 from tests.faults.outcomes import Failure, Success, expected, outcome
+from tests.faults.resource_leaks import ResourceLeakError, no_resource_leaks
 from tests.faults.tables import ERRORS, Cell
-from xai_lowcode.emulator import CloseAfter, Emulator, Fault, Stall
+from xai_lowcode.emulator import CloseAfter, Emulator, Fault, Outage, Stall
 from xai_lowcode.protocol.urls import forget_url_formats
 
 # Only faults that last exceed this deadline, however busy the machine is.
@@ -47,10 +49,42 @@ def check(
         assert requests == usual + cell.extra_requests, message
 
 
+def check_all(
+    gateway: Emulator,
+    fault: Fault,
+    row: Mapping[str, Cell],
+    results: Mapping[Interface, Any],
+    deadline: float = LONG_DEADLINE,
+) -> None:
+    """Check interfaces, given with their results without a fault; fail if one leaks resources.
+
+    Resources are compared once. Only if some are leaked, each interface is checked again by itself.
+    """
+
+    def check_interface(interface: Interface) -> None:
+        check(gateway, interface, fault, row[interface.kind], results[interface], deadline)
+
+    try:
+        with no_resource_leaks():
+            for interface in results:
+                check_interface(interface)
+    except ResourceLeakError:
+        for interface in results:
+            try:
+                with no_resource_leaks():
+                    check_interface(interface)
+            except ResourceLeakError as error:
+                error.add_note(f"{fault}: {interface.name} ({interface.kind})")
+                raise
+        raise
+
+
 def _run_with_faults(
     gateway: Emulator, interface: Interface, faults: list[Fault], retries: int, deadline: float
 ) -> tuple[Success | Failure, int]:
     """Return the outcome of an interface with faults, and the number of requests."""
+    if isinstance(faults[0], Outage):
+        _wait_until_open(gateway)
     _prepare(gateway)
     # A connection that was closed after a response is noticed by the next request.
     in_second_call = isinstance(faults[0], CloseAfter)
@@ -67,17 +101,17 @@ def _connection_options(gateway: Emulator) -> dict[str, Any]:
 
 def _prepare(gateway: Emulator) -> None:
     forget_url_formats()
-    while not _is_open(gateway):
-        time.sleep(0.02)
     gateway.reset()
     gateway.add_file("lines.txt", FILE, "text/plain")
 
 
-def _is_open(gateway: Emulator) -> bool:
-    """Return True if a gateway that refused connections accepts them again."""
+def _wait_until_open(gateway: Emulator) -> None:
+    """Wait until a gateway that refused connections in an earlier call accepts them again."""
     url = urlsplit(gateway.origin)
-    try:
-        socket.create_connection((url.hostname, url.port or 0)).close()
-    except OSError:
-        return False
-    return True
+    while True:
+        try:
+            socket.create_connection((url.hostname, url.port or 0)).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return

@@ -79,6 +79,12 @@ async def main():
         print("ready", flush=True)
 asyncio.run(main())
 """
+# A program that calls a model of another process, sync and async.
+UNPICKLES = """
+import pickle
+unpickled = pickle.loads({pickled!r})
+print((unpickled.answer(), asyncio.run(unpickled.aanswer())))
+"""
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.faults.api_tables import API_EXPECTED, API_FAULTS
-from tests.faults.assertions import check, result_without_fault
+from tests.faults.assertions import check, check_all, result_without_fault
 from tests.faults.interfaces import API_INTERFACES, CONCURRENT_DEADLINE, Interface
 from tests.faults.outcomes import Success, expected, outcome
 from tests.faults.resource_leaks import no_resource_leaks
@@ -41,15 +41,7 @@ def test_each_fault_has_the_expected_outcome(
     gateway: Emulator, baseline: dict[Interface, Any], name: str
 ) -> None:
     """The outcome of each interface is the expected one; none leaks resources."""
-    for interface in API_INTERFACES:
-        with no_resource_leaks():
-            check(
-                gateway,
-                interface,
-                API_FAULTS[name],
-                API_EXPECTED[name][interface.kind],
-                baseline[interface],
-            )
+    check_all(gateway, API_FAULTS[name], API_EXPECTED[name], baseline)
 
 
 @pytest.mark.parametrize("name", [name for name in API_FAULTS if name in SLOW])

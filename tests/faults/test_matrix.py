@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.assertions import LONG_DEADLINE, check, result_without_fault
+from tests.faults.assertions import LONG_DEADLINE, check, check_all, result_without_fault
 from tests.faults.interfaces import CONCURRENT_DEADLINE, DEADLINE, INTERFACES, Interface
 from tests.faults.resource_leaks import no_resource_leaks
 from tests.faults.tables import EXPECTED, FAULTS, SLOW
@@ -37,12 +37,8 @@ def test_each_fault_has_the_expected_outcome(
     gateway: Emulator, baseline: dict[Interface, Any], name: str
 ) -> None:
     """The outcome of each interface is the expected one; none leaks resources."""
-    row, deadline = EXPECTED[name], DEADLINE if name == TREATED_AS_A_RESTART else LONG_DEADLINE
-    for interface in INTERFACES:
-        with no_resource_leaks():
-            check(
-                gateway, interface, FAULTS[name], row[interface.kind], baseline[interface], deadline
-            )
+    deadline = DEADLINE if name == TREATED_AS_A_RESTART else LONG_DEADLINE
+    check_all(gateway, FAULTS[name], EXPECTED[name], baseline, deadline)
 
 
 @pytest.mark.parametrize("name", SLOW)

@@ -3,6 +3,7 @@
 import asyncio
 import multiprocessing
 import os
+import pickle
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from tests.faults.child import work
 from tests.faults.components import COMPONENTS
 from tests.faults.core_component import Core
 from tests.faults.resource_leaks import no_resource_leaks
-from tests.faults.scripts import AREADS, ENDINGS, READS, process
+from tests.faults.scripts import AREADS, ENDINGS, READS, UNPICKLES, process
 from tests.programs import FORKS
 from xai_lowcode.emulator import Emulator, SlowDrip
 
@@ -154,8 +155,9 @@ def test_a_fork_while_another_thread_counts_tokens(model: Any) -> None:
 
 
 @ignore_fork_warnings
-@all_components
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize(
+    ("component", "method"), [*((component, "fork") for component in COMPONENTS), (Core, "spawn")]
+)
 def test_processes_of_multiprocessing(model: Any, method: str) -> None:
     """A used model is inherited or pickled; the child gets a response, and exits with 0."""
     if method not in multiprocessing.get_all_start_methods():
@@ -169,6 +171,19 @@ def test_processes_of_multiprocessing(model: Any, method: str) -> None:
     assert child.exitcode == 0
     results.close()
     results.join_thread()
+    assert model.answer() == expected
+
+
+@pytest.mark.parametrize("component", COMPONENTS[1:])
+def test_a_pickled_model_of_a_framework_in_another_process(
+    gateway: Emulator, component: Any, model: Any
+) -> None:
+    """A used model is pickled; a process that has inherited nothing gets a response with it."""
+    expected = model.answer()
+    program = UNPICKLES.format(pickled=pickle.dumps(model))
+    with process(component, program, gateway) as running:
+        out, err = running.communicate(timeout=60)
+    assert (out, err, running.returncode) == (f"{(expected, expected)}\n", "", 0)
     assert model.answer() == expected
 
 

@@ -47,6 +47,16 @@ def without_indexes(path: KeyPath) -> KeyPath:
     return tuple("*" if isinstance(key, int) else key for key in path)
 
 
+def with_types(document: Any, path: KeyPath) -> KeyPath:
+    """Return the path with the type of the item in place of each index."""
+    typed: list[Any] = []
+    for key in path:
+        document = document[key]
+        kind = document.get("type") if isinstance(document, dict) else type(document).__name__
+        typed.append(("item", str(kind)) if isinstance(key, int) else key)
+    return tuple(typed)
+
+
 def replaced(document: Any, path: KeyPath, value: Any) -> Any:
     """Return a document with another value at a path; without the key for ``MISSING``.
 

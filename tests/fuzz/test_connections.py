@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import for_each
 from tests.fuzz import scripted_network
 from tests.fuzz.scripted_network import check_two_calls
 from xai_lowcode.errors import APIConnectionError, XAILowCodeError
@@ -34,8 +35,8 @@ TRAILING_BYTES = [
 ]
 
 
-@pytest.mark.parametrize("framing", RESPONSES)
-@pytest.mark.parametrize("ends", [False, True])
+@for_each("framing", [*RESPONSES])
+@for_each("ends", [False, True])
 def test_trailing_bytes_are_discarded(framing: str, ends: bool) -> None:
     """Bytes after a response reach no call, in the same chunk or in another one."""
     whole = RESPONSES[framing]
@@ -53,8 +54,8 @@ def test_trailing_bytes_are_discarded(framing: str, ends: bool) -> None:
                     assert first == json.loads(BODY), (trailing[:30], chunks)
 
 
-@pytest.mark.parametrize("framing", RESPONSES)
-@pytest.mark.parametrize("ends", [False, True])
+@for_each("framing", [*RESPONSES])
+@for_each("ends", [False, True])
 def test_an_interrupted_response_is_an_error_and_not_retried(framing: str, ends: bool) -> None:
     """A response that is cut at any byte raises, also if the connection stays open."""
     whole = RESPONSES[framing]

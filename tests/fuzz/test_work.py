@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import for_each
 from tests.fuzz.bodies import REQUESTS, bodies
 from tests.fuzz.parsing import read_plain, read_stream
 from tests.fuzz.test_streams import chunks_of, sse
@@ -152,7 +153,7 @@ WORK: dict[str, Callable[[int], Callable[[], Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", WORK)
+@for_each("name", [*WORK])
 def test_cost_grows_with_size(name: str) -> None:
     """Four times the size costs about four times the steps and the memory."""
     assert is_linear(WORK[name])

@@ -13,6 +13,7 @@ from langchain_core.language_models.model_profile import ModelProfile
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 
 from langchain_xai_lowcode import ChatXAILowCode
+from tests.cases import for_each
 from xai_lowcode import PollingOptions
 from xai_lowcode.errors import UsageError
 
@@ -331,7 +332,7 @@ UNKNOWN_OF_NEW_MODELS = UNPUBLISHED | {"release_date", "max_output_tokens"}
 UNKNOWN_OF_FLOATING_NAMES = UNKNOWN_OF_NEW_MODELS | {"name", "status"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("model", "missing"),
     [
         ("grok-4.3", UNPUBLISHED),
@@ -365,7 +366,7 @@ def test_a_profile_has_each_known_key(chat: Chat, model: str, missing: set[str])
         assert values == ["Grok 4.3", "deprecated", "2026-04-17", 30_000, efforts, "low"]
 
 
-@pytest.mark.parametrize("api", ["auto", "responses", "chat_completions", "messages"])
+@for_each("api", ["auto", "responses", "chat_completions", "messages"])
 def test_a_profile_depends_on_the_api(chat: Chat, api: Any) -> None:
     """The profile claims documents and later system messages only where the API has them."""
     profile = chat(api=api).profile or {}

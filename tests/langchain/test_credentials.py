@@ -345,7 +345,7 @@ def test_connection_settings_are_fields(kind: Any, tmp_path: Path) -> None:
         assert copied._gateway.settings == settings
 
 
-@pytest.mark.parametrize("kind", ALL)
+@for_each("kind", ALL)
 @for_each(("options", "name"), [*INVALID_SETTINGS, ({"request_timeout": -1}, "timeout")])
 @pytest.mark.filterwarnings("ignore:verify=False")
 def test_invalid_settings_are_rejected(kind: Any, options: dict[str, Any], name: str) -> None:
@@ -357,7 +357,7 @@ def test_invalid_settings_are_rejected(kind: Any, options: dict[str, Any], name:
     assert "canary" not in f"{caught.value} {caught.value!r} {caught.value.__context__}"
 
 
-@pytest.mark.parametrize("kind", ALL)
+@for_each("kind", ALL)
 def test_a_tls_context_is_shared_and_not_pickled(kind: Any) -> None:
     """Copies share the context; dumps omit it; pickling raises an error with a hint."""
     component = kind(api_token=TOKEN, verify=(own := context()))
@@ -374,7 +374,7 @@ def test_a_tls_context_is_shared_and_not_pickled(kind: Any) -> None:
         assert kind(api_token=TOKEN, verify=None)._gateway.settings.verify is True
 
 
-@pytest.mark.parametrize("kind", ALL)
+@for_each("kind", ALL)
 def test_disabled_verification_warns_once(kind: Any) -> None:
     """Each component warns once, its copies and calls do not."""
     with pytest.warns(UserWarning, match="^verify=False: ") as caught:

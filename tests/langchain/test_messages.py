@@ -16,6 +16,7 @@ from langchain_core.messages import (
 )
 
 from langchain_xai_lowcode._input import to_messages
+from tests.cases import for_each
 from xai_lowcode.errors import UsageError
 from xai_lowcode.types.messages import (
     FilePart,
@@ -125,7 +126,7 @@ BLOCKS: list[tuple[Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("block", "part"), BLOCKS)
+@for_each(("block", "part"), BLOCKS)
 def test_each_content_block_is_converted(block: Any, part: Any) -> None:
     """A block is converted to its part, in human, system and tool messages."""
     for message in (HumanMessage([block]), SystemMessage([block])):
@@ -151,8 +152,8 @@ DATA_FORMATS: list[Callable[[str, Any, str], Any]] = [
 ]
 
 
-@pytest.mark.parametrize("kind", ["image", "file"])
-@pytest.mark.parametrize("data_format", DATA_FORMATS)
+@for_each("kind", ["image", "file"])
+@for_each("data_format", DATA_FORMATS)
 def test_data_is_base64_or_a_data_url(data_format: Any, kind: str) -> None:
     """Both are the same part in every format, also in results of tools; bytes are refused."""
     mime = "image/png" if kind == "image" else PDF
@@ -182,7 +183,7 @@ def test_the_type_of_an_image_is_that_of_its_data() -> None:
         assert part == ImagePart(f"data:{mime};base64,{data.rpartition(',')[2]}")
 
 
-@pytest.mark.parametrize(
+@for_each(
     "block",
     [
         {"type": "audio", "base64": "QUJD", "mime_type": "audio/wav"},
@@ -215,7 +216,7 @@ def test_unsupported_content_blocks_are_rejected(block: Any) -> None:
     assert caught.value.field == "messages[1].content[1]"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("message", "expected"),
     [
         (HumanMessage("hi", name="ada"), Message("user", (TextPart("hi"),), "ada")),

@@ -12,6 +12,8 @@ from langchain_core.rate_limiters import InMemoryRateLimiter
 
 from langchain_xai_lowcode import ChatXAILowCode, mcp, web_search
 from langchain_xai_lowcode.chat_models import _OPTION_FIELDS
+from tests.cases import for_each
+from xai_lowcode import PollingOptions
 from xai_lowcode.errors import UsageError
 from xai_lowcode.types.requests import OPTIONS
 
@@ -90,7 +92,7 @@ def test_each_request_option_is_a_field_or_a_call_option() -> None:
     assert set(_OPTION_FIELDS) >= (OPTIONS - of_calls) - {"stop", "deferred"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("given", "field", "value"),
     [
         ({"model_name": "grok-4.6"}, "model", "grok-4.6"),
@@ -110,7 +112,7 @@ def test_names_of_other_integrations_are_accepted(
     assert getattr(chat(**given), field) == value
 
 
-@pytest.mark.parametrize(
+@for_each(
     "given",
     [
         {"xai_api_key": "xai-0123456789abcdef"},
@@ -150,7 +152,7 @@ def test_options_of_a_call_precede_model_kwargs_and_fields(gateway: Any, chat: C
     [
         ({}, "responses"),
         ({"n": 2}, "chat/completions"),
-        ({"deferred": True}, "chat/completions"),
+        ({"deferred": PollingOptions(initial_delay=0.01)}, "chat/completions"),
         ({"api": "chat_completions"}, "chat/completions"),
         ({"api": "responses"}, "responses"),
         ({"api": "messages"}, "messages"),

@@ -10,6 +10,7 @@ from langchain_core.messages import AIMessage
 
 from langchain_xai_lowcode import ChatXAILowCode
 from langchain_xai_lowcode._output import to_result
+from tests.cases import for_each
 from tests.langchain.helpers import APIS, SYNC_AND_ASYNC, Chat, create_chat, get_weather
 from tests.langchain.protocol_events import (
     NATIVE,
@@ -210,7 +211,7 @@ def test_events_have_the_cost_on_request(gateway: Any, chat: Chat) -> None:
 # --- metadata of the message ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("reason", "normalized"),
     [
         ("stop", "stop"),

@@ -19,6 +19,7 @@ from typing_extensions import TypeAliasType, TypedDict
 
 from langchain_xai_lowcode import ChatXAILowCode
 from langchain_xai_lowcode._schemas import read_schema
+from tests.cases import for_each
 from tests.core.schema_instances import vary
 from tests.langchain.helpers import APIS
 from tests.schema_kinds import (
@@ -189,8 +190,8 @@ def test_structured_output_schemas_keep_their_meaning(
     check_meaning(get_sent_schema(gateway.requests[-1].body), reference, instance)
 
 
-@pytest.mark.parametrize("clean", [True, False])
-@pytest.mark.parametrize("kind", TOOLS)
+@for_each("clean", [True, False])
+@for_each("kind", [*TOOLS])
 def test_tool_parameters_keep_their_meaning(chat: Chat, kind: str, *, clean: bool) -> None:
     """The parameters of a bound tool accept the same objects, also if bound again."""
     source, reference, instance = TOOLS[kind]
@@ -222,9 +223,9 @@ def test_other_values_are_wrapped(chat: Chat, gateway: Any, kind: str, method: A
         chat().bind_tools([], response_format=source)
 
 
-@pytest.mark.parametrize("include_raw", [False, True])
-@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
-@pytest.mark.parametrize("kind", [*OBJECTS, *OTHERS])
+@for_each("include_raw", [False, True])
+@for_each("method", ["json_schema", "function_calling"])
+@for_each("kind", [*OBJECTS, *OTHERS])
 def test_structured_output_can_be_pickled(
     chat: Chat, kind: str, method: Any, *, include_raw: bool
 ) -> None:
@@ -253,7 +254,7 @@ def test_unions_of_classes_are_wrapped(chat: Chat, gateway: Any) -> None:
         )
 
 
-@pytest.mark.parametrize("source", [Callable[[int], int], {"unknown": 1}, 5, ["a"]])
+@for_each("source", [Callable[[int], int], {"unknown": 1}, 5, ["a"]])
 def test_invalid_schemas_are_rejected(chat: Chat, source: Any) -> None:
     """An invalid schema raises when it is bound; the error names it."""
     for method in ("json_schema", "function_calling"):

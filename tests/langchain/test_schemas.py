@@ -15,6 +15,7 @@ from langchain_core.utils.function_calling import convert_to_json_schema
 from pydantic import BaseModel, Field, TypeAdapter
 from typing_extensions import TypedDict
 
+from tests.cases import for_each
 from xai_lowcode.errors import BadRequestError, UsageError
 from xai_lowcode.json_schema import SanitizedSchema
 
@@ -109,9 +110,9 @@ BY_REFERENCE = {
 }
 
 
-@pytest.mark.parametrize("use_async", [False, True])
-@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
-@pytest.mark.parametrize("kind", [*CLASSES, Typed, Plain, OLD], ids=str)
+@for_each("use_async", [False, True])
+@for_each("method", ["json_schema", "function_calling"])
+@for_each("kind", [*CLASSES, Typed, Plain, OLD])
 def test_structured_output_of_each_kind_of_schema(
     chat: Any, kind: Any, method: Any, use_async: bool
 ) -> None:
@@ -163,8 +164,8 @@ OFF = [
 ]
 
 
-@pytest.mark.parametrize(("fields", "call"), OFF)
-@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
+@for_each(("fields", "call"), OFF)
+@for_each("method", ["json_schema", "function_calling"])
 def test_sanitizing_can_be_disabled(chat: Any, fields: Any, call: Any, method: Any) -> None:
     """Sanitizing can be disabled by a field, model_kwargs or the call; xAI then gets the schema."""
     model = chat(**fields)

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from langchain_xai_lowcode import ChatXAILowCode
 from langchain_xai_lowcode._structured_output import StructuredOutputParser
+from tests.cases import for_each
 from xai_lowcode.errors import UsageError
 
 Chat = Callable[..., ChatXAILowCode]
@@ -75,8 +76,8 @@ async def test_a_nested_pydantic_model(chat: Chat, method: Any, *, strict: bool 
     assert results[1:] == results[:1] * 3
 
 
-@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
-@pytest.mark.parametrize("schema", [PersonDict, SCHEMA])
+@for_each("method", ["json_schema", "function_calling"])
+@for_each("schema", [PersonDict, SCHEMA])
 def test_other_schemas_give_a_dict(chat: Chat, method: Any, schema: Any) -> None:
     """A TypedDict and a JSON schema give a dict with their fields."""
     result = chat().with_structured_output(schema, method=method).invoke(FACTS)

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from langchain_xai_lowcode import ChatXAILowCode
 from langchain_xai_lowcode._structured_output import StructuredOutputParser
+from tests.cases import for_each
 from tests.core.refused_messages import (
     ANSWER,
     CALL,
@@ -117,8 +118,8 @@ async def test_a_text_in_place_of_the_object(
         assert result["raw"].text == ANSWER
 
 
-@pytest.mark.parametrize("name", ["Person", "get_time"])
-@pytest.mark.parametrize("arguments", ["", "{", "[]", "nonsense"])
+@for_each("name", ["Person", "get_time"])
+@for_each("arguments", ["", "{", "[]", "nonsense"])
 def test_arguments_that_are_no_object(name: str, arguments: str) -> None:
     """The error names the tool, and quotes the arguments; a draft of a stream is no error."""
     call: Any = {

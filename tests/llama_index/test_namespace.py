@@ -33,6 +33,19 @@ print(Other, llama_index_xai_lowcode.__file__)
 """
 
 
+# Finds the same modules, and imports only the namespaces: the import of LlamaIndex takes seconds.
+FINDS = """
+import importlib.util, llama_index, llama_index.embeddings, llama_index.llms, llama_index.tools
+from llama_index.llms.other import Other
+for namespace in (llama_index, llama_index.llms, llama_index.embeddings, llama_index.tools):
+    assert namespace.__file__ is None
+assert importlib.util.find_spec("llama_index.core").origin
+print(Other)
+for kind in ("embeddings", "llms", "tools"):
+    print(importlib.util.find_spec(f"llama_index.{kind}.xai_lowcode").origin)
+"""
+
+
 def build_and_unpack(kind: str, folder: Path) -> list[str]:
     """Build a wheel, unpack it, and return the names of its files."""
     command = [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", str(folder)]
@@ -43,20 +56,23 @@ def build_and_unpack(kind: str, folder: Path) -> list[str]:
         return wheel.namelist()
 
 
-@pytest.mark.parametrize("kind", ["wheel", "wheel:editable"])
-def test_installed_namespace_packages(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "program"), [("wheel", USES), ("wheel:editable", FINDS)], ids=["wheel", "editable"]
+)
+def test_installed_namespace_packages(tmp_path: Path, kind: str, program: str) -> None:
     """Each wheel adds its modules, typed, and no `__init__.py` that would end a namespace.
 
     With a namespace package of another distribution, both can be imported, and LlamaIndex too.
     """
     names = build_and_unpack(kind, tmp_path)
     assert sorted(name for name in names if name.startswith("llama_index/")) == PARTS
+    assert all((tmp_path / name).read_bytes() == (ROOT / name).read_bytes() for name in PARTS)
     other = tmp_path / "other" / "llama_index" / "llms" / "other"
     other.mkdir(parents=True)
     (other / "__init__.py").write_text("Other = 'another package'\n")
     paths = f"{tmp_path / 'other'}{os.pathsep}{tmp_path}"
     result = subprocess.run(
-        [sys.executable, "-c", USES],
+        [sys.executable, "-c", program],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": paths},
         check=False,
@@ -65,6 +81,9 @@ def test_installed_namespace_packages(tmp_path: Path, kind: str) -> None:
     )
     assert result.stderr == ""
     assert "another package" in result.stdout
+    if program == FINDS:
+        found = [line for line in result.stdout.splitlines() if line.endswith(".py")]
+        assert found == [str(tmp_path / name) for name in PARTS if name.endswith(".py")]
 
 
 def test_the_sources_have_no_init_file_in_the_namespace() -> None:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
@@ -153,21 +154,6 @@ def test_a_pool_of_forked_processes(gateway: Emulator) -> None:
     assert responses == [f"number {number}" for number in range(12)]
 
 
-SPAWNED = """
-import pickle, sys
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
-from langchain_xai_lowcode import ChatXAILowCode
-
-if __name__ == "__main__":
-    model = ChatXAILowCode(max_concurrency=2)
-    assert model.invoke("Hello").text
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        answers = pool.map(model.invoke, [f"Say 'number {number}'" for number in range(6)])
-        print([answer.text for answer in answers])
-"""
-
-
 def environment(gateway: Emulator | None) -> dict[str, str]:
     """Return the variables of another process, with the gateway's token and URL if there is one."""
     variables = {name: value for name, value in os.environ.items() if "LOWCODEAPI" not in name}
@@ -180,20 +166,16 @@ def environment(gateway: Emulator | None) -> dict[str, str]:
     return {**variables, **connection}
 
 
-def test_a_pool_of_spawned_processes(gateway: Emulator, tmp_path: Path) -> None:
-    """A used model is pickled into spawned processes, which inherit nothing."""
-    script = tmp_path / "spawned.py"
-    script.write_text(SPAWNED, encoding="utf-8")
-    result = subprocess.run(
-        [sys.executable, str(script)],
-        env=environment(gateway),
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
+def test_a_pool_of_spawned_processes(gateway: Emulator) -> None:
+    """A used model is pickled into a spawned process, which inherits nothing."""
+    model = ChatXAILowCode(
+        api_token=gateway.api_token, base_url=gateway.base_url, max_concurrency=2
     )
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.strip() == str([f"number {number}" for number in range(6)])
+    assert model.invoke("Hello").text
+    prompts = [f"Say 'number {number}'" for number in range(6)]
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        responses = [message.text for message in pool.map(model.invoke, prompts)]
+    assert responses == [f"number {number}" for number in range(6)]
 
 
 RAY_PROGRAM = """

@@ -19,6 +19,7 @@ class Certificates:
 
     def __init__(self, folder: Path) -> None:
         self._ca = trustme.CA()
+        self._leaves: dict[tuple[tuple[str, ...], bool], trustme.LeafCert] = {}
         self.ca_file = folder / "ca.pem"
         self._ca.cert_pem.write_to_path(self.ca_file)
 
@@ -30,7 +31,11 @@ class Certificates:
     def server(self, *names: str, expired: bool = False) -> ssl.SSLContext:
         """Return a server's context with a certificate for the names, or for all that tests use."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        not_after = dt.datetime(2020, 1, 1, tzinfo=dt.UTC) if expired else None
-        leaf = self._ca.issue_cert(*(names or NAMES), not_after=not_after)
-        leaf.configure_cert(context)
+        self._leaf(names or NAMES, expired=expired).configure_cert(context)
         return context
+
+    def _leaf(self, names: tuple[str, ...], *, expired: bool) -> trustme.LeafCert:
+        if (names, expired) not in self._leaves:
+            not_after = dt.datetime(2020, 1, 1, tzinfo=dt.UTC) if expired else None
+            self._leaves[names, expired] = self._ca.issue_cert(*names, not_after=not_after)
+        return self._leaves[names, expired]

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -13,7 +13,19 @@ from tests.proxies.certificates import Certificates
 from tests.proxies.raw_proxy import RawProxy
 from tests.transport import wire
 from tests.transport.raw_server import Connection, RawServer, Request
+from tests.transport.tables import check_all
 from xai_lowcode.errors import XAILowCodeError
+
+
+class Cell(NamedTuple):
+    """The place of a fault, whether its connection is reused, and what the call does."""
+
+    place: str
+    reused: bool
+    retries: int
+    outcome: str
+    count: int
+
 
 TOKEN = "at_r" + "0" * 32
 HOST = "gateway.example"
@@ -31,11 +43,13 @@ after the body          ok 1      ok 1      ok 1       ok 1
 """
 COLUMNS = [(reused, retries) for reused, retries in itertools.product((False, True), (0, 2))]
 ROWS = [line.rsplit(maxsplit=8) for line in TABLE.strip().splitlines()[1:]]
-CELLS = [
-    pytest.param(place, reused, retries, outcome, int(count), id=f"{place}-{reused}-{retries}")
+CELLS = {
+    f"{place}, {'reused' if reused else 'fresh'}, {retries}": Cell(
+        place, reused, retries, outcome, int(count)
+    )
     for place, *cells in ROWS
     for (reused, retries), outcome, count in zip(COLUMNS, cells[::2], cells[1::2], strict=True)
-]
+}
 FOREIGN_RESPONSE = wire.message(wire.chat("foreign"))
 
 
@@ -49,7 +63,7 @@ def _cut(size: Callable[[bytes, int], int]) -> Callable[[Connection, Request], N
 
 
 def _close_later(connection: Connection, _request: Request) -> None:
-    connection.pause(0.3)
+    connection.pause(0.15)
     connection.close()
 
 
@@ -73,22 +87,24 @@ FAULTS: dict[str, Callable[[Connection, Request], None]] = {
 }
 
 
-@contextmanager
-def route(
-    name: str, fault: Callable[[Connection, Request], None], certificates: Certificates
-) -> Iterator[tuple[RawServer, dict[str, Any]]]:
-    """Run a server that fails once, at the prompt ``fault``; yield it and the client's options."""
-    failed = []
+class FailsOnce:
+    """A handler that fails once, at the prompt ``fault``."""
 
-    def handle(connection: Connection, request: Request) -> None:
-        if request.prompt == "fault" and not failed:
-            failed.append(request)
-            fault(connection, request)
+    def __init__(self, fault: Callable[[Connection, Request], None]) -> None:
+        self._faults = [fault]
+
+    def __call__(self, connection: Connection, request: Request) -> None:
+        if request.prompt == "fault" and self._faults:
+            self._faults.pop()(connection, request)
         else:
             connection.respond(request)
 
+
+@contextmanager
+def route(name: str, certificates: Certificates) -> Iterator[tuple[RawServer, dict[str, Any]]]:
+    """Run a server; yield it and the client's options."""
     tls = certificates.server(HOST) if name == "tunnel" else None
-    with RawServer(handle, tls=tls) as server:
+    with RawServer(tls=tls) as server:
         if name == "direct":
             yield server, {"base_url": server.base_url}
             return
@@ -108,43 +124,40 @@ def route(
 
 @pytest.mark.parametrize("name", ["direct", "tunnel", "forward"])
 @pytest.mark.parametrize("is_async", [False, True])
-@pytest.mark.parametrize(("place", "reused", "retries", "outcome", "count"), CELLS)
 def test_a_fault_has_one_outcome_on_every_route(
-    certificates: Certificates,
-    name: str,
-    is_async: bool,
-    place: str,
-    reused: bool,
-    retries: int,
-    outcome: str,
-    count: int,
+    certificates: Certificates, name: str, is_async: bool
 ) -> None:
     """Outcome and number of requests are those in the table; other calls get their responses."""
-    prompts = ["before", "fault", "after"] if reused else ["fault", "after"]
-    with route(name, FAULTS[place], certificates) as (server, options):
-        options |= {"api": "chat_completions", "max_retries": retries}
-        llm = ChatXAILowCode(api_token=TOKEN, **options)
+    with route(name, certificates) as (server, options):
+        options["api"] = "chat_completions"
 
-        async def ask_all() -> list[str]:
-            return [await _outcome(prompt, llm.ainvoke(prompt)) for prompt in prompts]
+        def check(cell: Cell) -> Iterator[str]:
+            prompts = ["before", "fault", "after"] if cell.reused else ["fault", "after"]
+            server.handler = FailsOnce(FAULTS[cell.place])
+            server.requests.clear()
+            llm = ChatXAILowCode(api_token=TOKEN, max_retries=cell.retries, **options)
+            outcomes = _outcomes(llm, prompts, is_async=is_async)
+            llm.close()
+            if outcomes != {**dict.fromkeys(prompts, "ok"), "fault": cell.outcome}:
+                yield f"the outcomes are {outcomes}"
+            if server.counts() != {**dict.fromkeys(prompts, 1), "fault": cell.count}:
+                yield f"the requests are {server.counts()}"
 
-        async def ask_in_a_thread(prompt: str) -> str:
-            return await _outcome(prompt, asyncio.to_thread(llm.invoke, prompt))
+        check_all(CELLS, check, workers=1)
 
-        outcomes = (
-            asyncio.run(ask_all())
-            if is_async
-            else [asyncio.run(ask_in_a_thread(prompt)) for prompt in prompts]
-        )
-        llm.close()
-        assert dict(zip(prompts, outcomes, strict=True)) == {
-            **dict.fromkeys(prompts, "ok"),
-            "fault": outcome,
-        }
-        assert {prompt: server.count(prompt) for prompt in prompts} == {
-            **dict.fromkeys(prompts, 1),
-            "fault": count,
-        }
+
+def _outcomes(llm: ChatXAILowCode, prompts: list[str], *, is_async: bool) -> dict[str, str]:
+    """Return the outcome of each prompt, of one call after the other."""
+
+    async def ask_all() -> dict[str, str]:
+        return {prompt: await _outcome(prompt, llm.ainvoke(prompt)) for prompt in prompts}
+
+    async def ask_in_a_thread(prompt: str) -> str:
+        return await _outcome(prompt, asyncio.to_thread(llm.invoke, prompt))
+
+    if is_async:
+        return asyncio.run(ask_all())
+    return {prompt: asyncio.run(ask_in_a_thread(prompt)) for prompt in prompts}
 
 
 async def _outcome(prompt: str, message: Awaitable[Any]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -98,33 +99,33 @@ def test_an_invalid_certificate_is_an_error_without_retries(
 
 # It imports as an application does, whose environment is set before it starts.
 PROGRAM = """
-import asyncio
+import asyncio, sys
 from langchain_xai_lowcode import ChatXAILowCode
 
-chat = ChatXAILowCode(max_retries=0)
-
-async def main():
+async def main(chat):
     print((await chat.ainvoke("Hi")).text)
 
-print(chat.invoke("Hi").text)
-asyncio.run(main())
+for base_url in sys.argv[1:]:
+    chat = ChatXAILowCode(base_url=base_url, max_retries=0)
+    print(chat.invoke("Hi").text)
+    asyncio.run(main(chat))
 """
 
 
-@pytest.mark.parametrize("route", ROUTES)
 def test_a_ca_file_of_the_environment_is_trusted(
-    proxy: RawProxy, tls_gateway: TLSGateway, certificates: Certificates, route: str
+    proxy: RawProxy, tls_gateway: TLSGateway, certificates: Certificates
 ) -> None:
-    """A program without any other setting trusts SSL_CERT_FILE, sync and async."""
-    options = route_options(route, proxy, tls_gateway)
+    """A program trusts SSL_CERT_FILE, sync and async, directly and through a proxy."""
+    direct = urlsplit(tls_gateway.base_url())
     variables = {
         "LOWCODEAPI_API_TOKEN": TOKEN,
-        "LOWCODEAPI_BASE_URL": options["base_url"],
         "SSL_CERT_FILE": str(certificates.ca_file),
-        **({"HTTPS_PROXY": proxy.url} if route == "tunnel" else {}),
+        "HTTPS_PROXY": proxy.url,
+        "NO_PROXY": str(direct.hostname),
     }
+    assert urlsplit(HTTPS_URL).hostname != direct.hostname
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", PROGRAM, direct.geturl(), HTTPS_URL],
         env=clean_environment(variables),
         capture_output=True,
         text=True,
@@ -132,9 +133,9 @@ def test_a_ca_file_of_the_environment_is_trusted(
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout
-    assert len(tls_gateway.heads) == 2
-    assert len(proxy.lines) == (2 if route == "tunnel" else 0)
+    assert len(done.stdout.splitlines()) == 4
+    assert len(tls_gateway.heads) == 4
+    assert len(proxy.lines) == 2
 
 
 @pytest.mark.skipif(OPENSSL is None, reason="openssl names the files of a folder")

@@ -8,6 +8,7 @@ frameworks.
 import asyncio
 import hashlib
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -127,9 +128,12 @@ def dumps(document: Any) -> bytes:
 def split_at_edges(content: bytes) -> list[bytes]:
     """Split inside characters, around line ends and braces, and before and after single bytes."""
     edges = {0, 1, 2, len(content) - 1, len(content)}
-    for at, byte in enumerate(content):
-        if byte >= 0x80 or (byte in b"\n\r" and at % 3 == 0) or (byte in b'{}"' and at % 101 == 0):
-            edges |= {at, at + 1}
+    inside = [at for at in range(0, len(content), 101) if content[at] in b'{}"']
+    for match in re.finditer(rb"[\x80-\xff\n\r]", content):
+        at = match.start()
+        if at % 3 == 0 or match[0] not in b"\n\r":
+            inside.append(at)
+    edges.update(inside, (at + 1 for at in inside))
     order = sorted(edge for edge in edges if 0 <= edge <= len(content))
     return [content[a:b] for a, b in pairwise(order)]
 
@@ -166,11 +170,12 @@ class Caller(ABC):
     """A model with the replaying server, and all methods that call it.
 
     Attributes:
-        runner: The event loop of the async methods.
+        run: Runs a coroutine in the event loop of the async methods.
     """
 
     def __init__(self, runner: asyncio.Runner) -> None:
-        self.runner = runner
+        # ``Runner.run`` passes its task to ``signal``, which makes the repr of the whole result.
+        self.run = runner.get_loop().run_until_complete
 
     @abstractmethod
     def whole(self) -> list[Any]:

@@ -63,7 +63,7 @@ class Core(Caller):
 
     def whole(self) -> list[ChatResponse]:
         """By ``generate`` and ``agenerate``."""
-        return [self.model.generate(REQUEST), self.runner.run(self.model.agenerate(REQUEST))]
+        return [self.model.generate(REQUEST), self.run(self.model.agenerate(REQUEST))]
 
     def streamed(self) -> list[ChatResponse]:
         """By ``stream`` and ``astream``."""
@@ -71,7 +71,7 @@ class Core(Caller):
         async def events() -> list[StreamEvent]:
             return [event async for event in self.model.astream(REQUEST)]
 
-        return [fold(self.model.stream(REQUEST)), fold(self.runner.run(events()))]
+        return [fold(self.model.stream(REQUEST)), fold(self.run(events()))]
 
     def facts_of(self, response: ChatResponse, case: Case) -> Facts:  # noqa: ARG002 - others need the case
         """Return the facts of a response."""

@@ -40,7 +40,7 @@ class LangChain(Caller):
 
     def whole(self) -> list[AIMessage]:
         """By ``invoke`` and ``ainvoke``."""
-        return [self.model.invoke("?"), self.runner.run(self.model.ainvoke("?"))]
+        return [self.model.invoke("?"), self.run(self.model.ainvoke("?"))]
 
     def streamed(self) -> list[AIMessage]:
         """By ``stream`` and ``astream``; LangChain adds the chunks up."""
@@ -48,7 +48,7 @@ class LangChain(Caller):
         async def read() -> list[Any]:
             return [chunk async for chunk in self.model.astream("?")]
 
-        streams = (list(self.model.stream("?")), self.runner.run(read()))
+        streams = (list(self.model.stream("?")), self.run(read()))
         return [reduce(add, chunks) for chunks in streams]
 
     def facts_of(self, response: AIMessage, case: Case) -> Facts:

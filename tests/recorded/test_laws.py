@@ -7,6 +7,7 @@ the code under test.
 import json
 import re
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ import pytest
 
 from tests.recorded.bodies import Case, cases
 from tests.recorded.laws import LAWS, bodies_of_law, for_law, table
-from tests.recorded.parsing import cut_at, events_in, parse, read, sent_back
+from tests.recorded.parsing import DIALECTS, cut_at, events_in, parse, read, sent_back
 from tests.recorded.rendering import block_of, blocks_of, data_of, plain_of
+from xai_lowcode.chat.stream_reader import StreamReader
 from xai_lowcode.errors import InvalidResponseError, StreamInterruptedError
 from xai_lowcode.types.responses import ChatResponse
 
@@ -140,11 +142,15 @@ def test_an_interrupted_stream_raises(case: Case) -> None:
     """A stream that is cut before its terminal event, at any event or byte, raises."""
     content = b"".join(blocks_of(case))
     end = end_of_response(case)
-    boundaries = [place + 2 for place in range(end - 2) if content.startswith(b"\n\n", place)]
+    boundaries = [match.end() for match in re.finditer(rb"\n\n", content[: end - 1])]
     offsets = {*sample(range(end)), *sample(boundaries), *range(max(0, end - LAST), end)}
-    for place in offsets:
+    reader, before = StreamReader(DIALECTS[case.api]), 0
+    for place in sorted(offsets):
+        # A copy of the reader at this offset: each beginning is not read again.
+        list(reader.feed(content[before:place]))
+        before = place
         with pytest.raises(InvalidResponseError) as raised:
-            read(case.api, [content[:place]])
+            list(deepcopy(reader).close())
         has_event = content.find(b"\n\n") < place
         assert isinstance(raised.value, StreamInterruptedError) or not has_event
     assert read(case.api, [content[:end]]).text == parse(case.api, plain_of(case)).text

@@ -39,7 +39,7 @@ class LlamaIndex(Caller):
 
     def whole(self) -> list[ChatResponse]:
         """By ``chat`` and ``achat``."""
-        return [self.model.chat(QUESTION), self.runner.run(self.model.achat(QUESTION))]
+        return [self.model.chat(QUESTION), self.run(self.model.achat(QUESTION))]
 
     def streamed(self) -> list[ChatResponse]:
         """By ``stream_chat`` and ``astream_chat``: the last response, with all deltas as text."""
@@ -47,7 +47,7 @@ class LlamaIndex(Caller):
         async def read() -> list[ChatResponse]:
             return [response async for response in await self.model.astream_chat(QUESTION)]
 
-        streams = (list(self.model.stream_chat(QUESTION)), self.runner.run(read()))
+        streams = (list(self.model.stream_chat(QUESTION)), self.run(read()))
         for responses in streams:
             deltas = "".join(response.delta or "" for response in responses)
             assert deltas == (responses[-1].message.content or "")

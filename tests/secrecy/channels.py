@@ -123,7 +123,10 @@ def pickle_text(value: Any) -> str:
 
 @cache
 def _schemas(kind: Any) -> str:
-    return f"{kind.model_json_schema()}"
+    try:
+        return f"{kind.model_json_schema()}"
+    except Exception as error:  # noqa: BLE001 - of a class without one, once
+        return repr(error)
 
 
 _DUMPS: tuple[Callable[[Any], Any], ...] = (

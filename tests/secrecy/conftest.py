@@ -1,5 +1,6 @@
 """A gateway whose token is the canary, and a clean environment."""
 
+import linecache
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,3 +36,9 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _unchanged_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stack traces, of which asyncio's debug mode makes thousands, do not stat each source file."""
+    monkeypatch.setattr(linecache, "checkcache", lambda _name=None: None)

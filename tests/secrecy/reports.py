@@ -3,17 +3,35 @@
 The token is in the environment or an argument. The crash report shows the variables of all frames.
 """
 
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
+
+from tests.programs import run_program
 
 ROOT = Path(__file__).parents[2]
 
+# Imported before the programs are forked.
+IMPORTS = (
+    *("httpcore", "rich.console", "rich.traceback"),
+    *("langchain_core.tools", "llama_index.core.prompts", "llama_index.core.tools"),
+    *("langchain_xai_lowcode.chat_models", "langchain_xai_lowcode.images"),
+    *("llama_index_xai_lowcode.llms", "llama_index_xai_lowcode.images"),
+    *("xai_lowcode.cli.main", "xai_lowcode.chat.model", "xai_lowcode.emulator"),
+)
+# The token is in a file: variables of the parent process, which are in the report too, have only
+# its path.
+START = """
+import asyncio, faulthandler, os, sys, warnings
+os.chdir({folder!r})
+with open("token") as file:
+    os.environ["LOWCODEAPI_API_TOKEN"] = file.read()
+os.environ |= {environment}
+sys.argv[1:] = [os.environ["LOWCODEAPI_API_TOKEN"], os.environ["LOWCODEAPI_BASE_URL"]]
+faulthandler.enable()
+warnings.simplefilter("ignore")
+"""
 # The report has each variable in full; rich would truncate them.
 REPORTER = """
-import asyncio, os, sys
 from pydantic import SecretStr
 from rich.console import Console
 from rich.traceback import Traceback
@@ -79,21 +97,12 @@ PROGRAMS: dict[str, tuple[str, int]] = {
 
 def run_crashing_program(program: str, token: str, base_url: str, folder: Path) -> tuple[str, int]:
     """Return the output of a program that crashes, and its exit code."""
+    (folder / "token").write_text(token, "ascii")
     environment = {
-        **os.environ,
-        "LOWCODEAPI_API_TOKEN": token,
         "LOWCODEAPI_BASE_URL": base_url,
+        "PYTHONASYNCIODEBUG": "1",
         "XAI_LOWCODE_DEBUG": "1",
-        "PYTHONFAULTHANDLER": "1",
     }
-    result = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "ignore", "-c", program, token, base_url],
-        env=environment,
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
-    return result.stdout + result.stderr, result.returncode
+    start = START.format(folder=str(folder), environment=environment)
+    code, out, err = run_program(start + program, preload=IMPORTS, timeout=90)
+    return out + err, code

@@ -8,6 +8,7 @@ from openinference.instrumentation.langchain import LangChainInstrumentor
 from openinference.instrumentation.llama_index import LlamaIndexInstrumentor
 from openinference.instrumentation.llama_index._handler import END_OF_QUEUE
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -35,9 +36,10 @@ def exported() -> Iterator[dict[str, list[str]]]:
 
 @contextmanager
 def _instrumented(instrumentor: Any) -> Iterator[InMemorySpanExporter]:
-    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    # Resources and dependencies would be read from the metadata of all installed packages.
+    exporter, provider = InMemorySpanExporter(), TracerProvider(resource=Resource.get_empty())
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    instrumentor.instrument(tracer_provider=provider)
+    instrumentor.instrument(tracer_provider=provider, skip_dep_check=True)
     try:
         yield exporter
     finally:

@@ -48,7 +48,7 @@ def tls(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def remote(certificates: Path) -> Iterator[RemoteClient]:
     """Return a process that makes calls, and trusts the authority."""
     with RemoteClient(SSL_CERT_FILE=str(certificates)) as client:

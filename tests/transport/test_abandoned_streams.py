@@ -176,6 +176,9 @@ async def _cancel(stream: AsyncIterator[Any]) -> None:
 
 
 async def _time_out(stream: AsyncIterator[Any]) -> None:
+    """Stop reading after some time, in which the first chunk was received."""
+    await anext(stream)
+
     async def read() -> None:
         async for _ in stream:
             pass

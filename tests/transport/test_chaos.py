@@ -11,7 +11,7 @@ from tests.transport.chaos import Chaos, errors_of
 
 pytestmark = pytest.mark.slow
 
-CALLS = 50_000 if os.environ.get("LOAD") == "full" else 2_000
+CALLS = 50_000 if os.environ.get("LOAD") == "full" else 1_200
 
 
 def test_random_calls() -> None:

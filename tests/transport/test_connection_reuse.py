@@ -8,8 +8,9 @@ import asyncio
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from typing import Any, Literal
@@ -21,8 +22,8 @@ from tests.transport.clients import (
     ECHOING,
     LANGCHAIN,
     WAYS,
-    Caller,
     LoopRuns,
+    Outcome,
     Session,
     langchain,
     llama_index,
@@ -152,61 +153,108 @@ def _table(*, tls: bool = False, late: bool = True, sizes: Sequence[int] = ()) -
     return cases
 
 
-@dataclass
 class TrailingBytes:
-    """A handler that sends bytes after each response that do not belong to it."""
+    """A handler that sends bytes after each response that do not belong to it.
 
-    case: Case
-    delivered: threading.Semaphore = field(default_factory=partial(threading.Semaphore, 0))
+    Args:
+        cases: The cases by prompt; the response of another prompt is correct.
+    """
+
+    def __init__(self, cases: Mapping[str, Case]) -> None:
+        self._cases = cases
+        self._delivered = {prompt: threading.Event() for prompt in cases}
 
     def __call__(self, connection: Connection, request: Request) -> None:
-        message = self.case.build(request)
+        case = self._cases.get(request.prompt)
+        if case is None:
+            connection.respond(request)
+            return
+        message = case.build(request)
         try:
-            self._deliver(connection, message, self.case.trailing)
-            if self.case.closes:
+            self._deliver(connection, message, case)
+            if case.closes:
                 connection.close(notify=True)
         finally:
-            self.delivered.release()
+            self._delivered[request.prompt].set()
 
-    def _deliver(self, connection: Connection, message: bytes, trailing: bytes) -> None:
-        match self.case.delivery:
+    def wait(self, prompt: str) -> bool:
+        """Wait until everything is sent after a response; return False at the timeout."""
+        return prompt not in self._cases or self._delivered[prompt].wait(TIMEOUT)
+
+    @staticmethod
+    def _deliver(connection: Connection, message: bytes, case: Case) -> None:
+        match case.delivery:
             case "same segment":
-                connection.send(message + trailing)
+                connection.send(message + case.trailing)
             case "same segment, own record":
-                connection.send_in_one_segment(message, trailing)
+                connection.send_in_one_segment(message, case.trailing)
             case "next segment":
                 connection.send(message)
-                connection.send(trailing)
-            case _:
+                connection.send(case.trailing)
+            case delivery:
                 connection.send(message)
-                connection.pause(_DELAYS[self.case.delivery])
-                connection.send(trailing)
+                connection.pause(_DELAYS[delivery])
+                connection.send(case.trailing)
 
 
-def _check(
-    open_session: Callable[..., Any], tls: ssl.SSLContext | None, case: Case
+def _check_table(
+    open_session: Callable[..., Any],
+    tls: ssl.SSLContext | None,
+    table: Mapping[str, Case],
+    *,
+    sessions: int = 8,
+) -> None:
+    """Check all cases: some sessions each make one call after the other, with a case each.
+
+    Each call is the later call of the one before, and a correct response ends a session.
+    """
+    names = {f"q-{number:03}": name for number, name in enumerate(table)}
+    handler = TrailingBytes({prompt: table[name] for prompt, name in names.items()})
+    with RawServer(handler, tls=tls) as server:
+
+        def check(prompts: Sequence[str]) -> Iterator[str]:
+            with open_session(server.base_url) as session:
+                before = "nothing"
+                for prompt in prompts:
+                    name = names.get(prompt, "a correct response")
+                    intact = prompt not in names or table[name].intact
+                    for error in _call_errors(session.call(prompt), handler, prompt, intact=intact):
+                        yield f"{name}, after {before}: {error}"
+                    before = name
+
+        prompts = list(names)
+        check_all(
+            {
+                f"session {number}": [*prompts[number::sessions], f"last-{number}"]
+                for number in range(sessions)
+            },
+            check,
+            workers=sessions,
+        )
+        requests = Counter(request.prompt for request in server.requests)
+        assert {names.get(prompt, prompt): n for prompt, n in requests.items() if n != 1} == {}
+        assert len(requests) == len(table) + sessions
+        reused = [request for request in server.requests if request.position > 1]
+        assert not reused, [
+            f"{request.prompt} was sent on a connection with trailing bytes: "
+            + ", ".join(
+                names[earlier.prompt]
+                for earlier in server.requests
+                if earlier.connection == request.connection and earlier.prompt in names
+            )
+            for request in reused
+        ]
+
+
+def _call_errors(
+    outcome: Outcome, handler: TrailingBytes, prompt: str, *, intact: bool
 ) -> Iterator[str]:
-    handler = TrailingBytes(case)
-    with RawServer(handler, tls=tls) as server, open_session(server.base_url) as session:
-        for number in range(2):
-            yield from _check_call(session, server, handler, f"q-{number}")
-        reused = [request.prompt for request in server.requests if request.position > 1]
-        if reused:
-            yield f"{reused} was sent on a connection with trailing bytes"
-
-
-def _check_call(
-    session: Caller, server: RawServer, handler: TrailingBytes, prompt: str
-) -> Iterator[str]:
-    outcome = session.call(prompt)
-    if not handler.delivered.acquire(timeout=TIMEOUT):
-        yield f"{prompt} was not sent: {outcome}"
-    elif not (outcome.text == prompt or (outcome.failed and not handler.case.intact)):
-        yield f"{prompt} got {outcome}"
+    if not handler.wait(prompt):
+        yield f"was not sent: {outcome}"
+    elif not (outcome.text == prompt or (outcome.failed and not intact)):
+        yield f"got {outcome}"
     if outcome.timed_out:
-        yield f"{prompt} ended by a timeout"
-    if server.count(prompt) != 1:
-        yield f"{prompt} was sent {server.count(prompt)} times"
+        yield "ended by a timeout"
 
 
 _BOUNDARIES = (1 << 16, 1 << 18)
@@ -221,15 +269,15 @@ def _runs(names: Sequence[str]) -> list[tuple[str, LoopRuns]]:
 @pytest.mark.parametrize(("way", "loop"), _runs(LANGCHAIN))
 def test_trailing_bytes_affect_no_later_call(way: str, loop: LoopRuns) -> None:
     """Whatever follows a response at any time, the next call sends one request and gets its own."""
-    sessions = partial(Session, way, loop=loop, max_retries=0)
-    check_all(_table(sizes=_BOUNDARIES), partial(_check, sessions, None))
+    open_session = partial(Session, way, loop=loop, max_retries=0)
+    _check_table(open_session, None, _table(sizes=_BOUNDARIES))
 
 
 @pytest.mark.parametrize("way", [name for name in ECHOING if name not in LANGCHAIN])
 def test_trailing_bytes_affect_no_later_call_of_other_components(way: str) -> None:
     """The same holds for LlamaIndex, image generators and endpoints."""
-    sessions = partial(Session, way, max_retries=0)
-    check_all(_table(late=False), partial(_check, sessions, None))
+    open_session = partial(Session, way, max_retries=0)
+    _check_table(open_session, None, _table(late=False), sessions=1)
 
 
 @pytest.mark.parametrize(("way", "loop"), _runs(LANGCHAIN))
@@ -241,10 +289,10 @@ def test_trailing_bytes_affect_no_later_call_over_tls(
     Whole responses are read as streams are: late bytes and sizes of records are tested with
     streams.
     """
-    sessions = partial(remote.session, way, loop=loop, max_retries=0)
+    open_session = partial(remote.session, way, loop=loop, max_retries=0)
     is_stream = WAYS[way].kind == "stream"
     cases = _table(tls=True, late=is_stream, sizes=(1 << 14,) if is_stream else ())
-    check_all(cases, partial(_check, sessions, tls), workers=16)
+    _check_table(open_session, tls, cases)
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from tests.programs import FORKS, ForkedProgram
 from tests.transport import wire
 from tests.transport.fork_program import CHILD, TIME_LIMIT
 from tests.transport.raw_server import Connection, RawServer, Request
@@ -30,6 +31,8 @@ pytestmark = [
 ]
 
 _PROGRAM = "from tests.transport.fork_program import main; main()"
+# No module of the package, nor one that it imports on first use: their imports are tested.
+_PRELOAD = ("pytest", "langchain_core.language_models.chat_models", "langchain_core.outputs")
 IDLE, STREAM = "idle connection", "open stream"
 BEFORE, DURING = "forked before a call", "forked during a call"
 ALL = (IDLE, BEFORE, DURING, STREAM)
@@ -68,20 +71,31 @@ def _servers(tls: ssl.SSLContext | None) -> Iterator[tuple[RawServer, RawServer]
 
 
 def _run(program: str, certificates: Path | None, **options: Any) -> list[dict[str, Any]]:
-    """Run a program in another process, and return the lines that it prints."""
+    """Run a program in another process, and return the lines that it prints.
+
+    The process is a fork, where the tests fork, of one that has imported the framework.
+    """
     trusted = {} if certificates is None else {"SSL_CERT_FILE": str(certificates)}
-    with subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM, program, json.dumps(options)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env=environment(**trusted),
-        start_new_session=True,
-    ) as process:
+    args = [program, json.dumps(options)]
+    process: ForkedProgram | subprocess.Popen[str]
+    if FORKS:
+        process = ForkedProgram(
+            _PROGRAM, args, env=environment(**trusted), preload=_PRELOAD, new_session=True
+        )
+    else:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM, *args],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=environment(**trusted),
+            start_new_session=True,
+        )
+    with process:
         try:
             out, err = process.communicate(timeout=TIME_LIMIT + 5)
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, TimeoutError):
             # Its children have the pipes open too.
             os.killpg(process.pid, signal.SIGKILL)
             out, err = process.communicate()

@@ -9,7 +9,6 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -32,7 +31,7 @@ from tests.transport.raw_server import TIMEOUT, Connection, RawServer, Request
 from tests.transport.remote_client import RemoteClient
 from tests.transport.tables import check_all
 
-PROCESSING_TIME = 0.4
+PROCESSING_TIME = 0.2
 """Seconds that a server processes a request before its connection fails."""
 MAX_RETRIES = 2
 """The documented default."""
@@ -48,44 +47,97 @@ def _wrong_error(outcome: Outcome) -> Iterator[str]:
         yield "ended only by its timeout"
 
 
-@dataclass
-class SecondRequestBreaks:
-    """A handler whose kept-alive connection fails on its second request."""
+class BrokenResponses:
+    """A handler that sends a broken response to each prompt that has one, and else a correct one.
 
-    broken: Broken
-    processing_time: float
+    Args:
+        broken: Broken responses by prompt.
+        processing_time: Seconds that pass before, if the client does not close meanwhile.
+    """
+
+    def __init__(self, broken: Mapping[str, Broken], processing_time: float = 0.0) -> None:
+        self._broken, self._processing_time = broken, processing_time
 
     def __call__(self, connection: Connection, request: Request) -> None:
-        if request.prompt != "broken":
+        broken = self._broken.get(request.prompt)
+        if broken is None:
             connection.respond(request)
-        elif not self.processing_time or not connection.wait_closed(self.processing_time):
-            self.broken(connection, request)
+        elif not self._processing_time or not connection.wait_closed(self._processing_time):
+            broken(connection, request)
+
+
+def _by_prompt(cases: Mapping[str, Broken]) -> dict[str, Broken]:
+    """Return the cases by prompts that can be in URLs."""
+    return {name.replace(" ", "-").replace(",", ""): case for name, case in cases.items()}
 
 
 def _check_reused(
     open_session: OpenSession,
     tls: ssl.SSLContext | None,
-    broken: Broken,
+    cases: Mapping[str, Broken],
+    check: Callable[[RawServer, str, Outcome], Iterator[str]],
     *,
-    processing_time: float = PROCESSING_TIME,
+    processing_time: float = 0.0,
+    sessions: int = 1,
+) -> None:
+    """Check cases with calls whose connections were kept alive, in some sessions at a time.
+
+    A correct call precedes each of them, and one follows.
+    """
+    broken = _by_prompt(cases)
+    prompts = list(broken)
+    with RawServer(BrokenResponses(broken, processing_time), tls=tls) as server:
+
+        def check_session(number: int) -> Iterator[str]:
+            with open_session(server.base_url) as session:
+                if session.call(f"first-{number}").text != f"first-{number}":
+                    yield "the first call fails"
+                for prompt in prompts[number::sessions]:
+                    for error in check(server, prompt, session.call(prompt)):
+                        yield f"{prompt}: {error}"
+                    after = session.call(f"after-{prompt}")
+                    if after.text != f"after-{prompt}":
+                        yield f"{prompt}: the outcome of the next call is {after}"
+
+        check_all(
+            {f"session {number}": number for number in range(sessions)},
+            check_session,
+            workers=sessions,
+        )
+
+
+def _check_sent_once(server: RawServer, prompt: str, outcome: Outcome) -> Iterator[str]:
+    yield from _wrong_error(outcome)
+    sent = [request for request in server.requests if request.prompt == prompt]
+    if len(sent) != 1:
+        yield f"{len(sent)} requests for one call"
+    if sent[0].position == 1:
+        yield "the connection was not kept alive"
+
+
+def _check_sent_again_at_most_once(
+    server: RawServer, prompt: str, outcome: Outcome
 ) -> Iterator[str]:
-    handler = SecondRequestBreaks(broken, processing_time)
-    with RawServer(handler, tls=tls) as server, open_session(server.base_url) as session:
-        assert session.call("first").text == "first"
-        yield from _wrong_error(session.call("broken"))
-        if server.count("broken") != 1:
-            yield f"{server.count('broken')} requests for one call"
-        if server.connections_of("broken")[0] != 1:
-            yield "the connection was not kept alive"
-        if (after := session.call("after")).text != "after":
-            yield f"the outcome of the next call is {after}"
+    if not outcome.is_connection_error:
+        yield f"the outcome is {outcome}, though no byte of a response came"
+    positions = [request.position for request in server.requests if request.prompt == prompt]
+    if positions[0] == 1:
+        yield "the connection was not kept alive"
+    if positions[1:] not in ([], [1]):
+        yield f"was sent again as the requests {positions[1:]} of connections"
 
 
 @pytest.mark.parametrize("way", POSTS)
 def test_a_kept_alive_connection_that_fails_during_a_post(way: str) -> None:
-    """If the connection fails after 0.4 s of processing, one POST was sent, and the call raises."""
-    check = partial(_check_reused, partial(Session, way, max_retries=0), None)
-    check_all({**SILENT, **BEGUN}, check, workers=24)
+    """If the connection fails after 0.2 s of processing, one POST was sent, and the call raises."""
+    _check_reused(
+        partial(Session, way, max_retries=0),
+        None,
+        {**SILENT, **BEGUN},
+        _check_sent_once,
+        processing_time=PROCESSING_TIME,
+        sessions=len(SILENT) + len(BEGUN),
+    )
 
 
 @pytest.mark.parametrize("way", LANGCHAIN)
@@ -100,35 +152,28 @@ def test_a_kept_alive_tls_connection_that_fails_during_a_post(
             lambda _request: b"", lambda connection: connection.close(notify=True)
         ),
     }
-    check = partial(_check_reused, partial(remote.session, way, max_retries=0), tls)
-    check_all(cases, check, workers=24)
-
-
-def _check_closed_at_once(open_session: OpenSession, broken: Broken) -> Iterator[str]:
-    with (
-        RawServer(SecondRequestBreaks(broken, 0)) as server,
-        open_session(server.base_url) as session,
-    ):
-        assert session.call("first").text == "first"
-        outcome = session.call("broken")
-        connections = server.connections_of("broken")
-        if not outcome.is_connection_error:
-            yield f"the outcome is {outcome}, though no byte of a response came"
-        if connections not in ([1], [1, 2]):
-            yield f"was sent on the connections {connections}: at most once again, on a new one"
+    _check_reused(
+        partial(remote.session, way, max_retries=0),
+        tls,
+        cases,
+        _check_sent_once,
+        processing_time=PROCESSING_TIME,
+        sessions=len(cases),
+    )
 
 
 @pytest.mark.parametrize("way", POSTS)
 def test_a_kept_alive_connection_that_closes_at_once(way: str) -> None:
     """A POST is silently sent again once, on a new connection, if no byte of a response came."""
-    check_all(SILENT, partial(_check_closed_at_once, partial(Session, way, max_retries=0)))
+    _check_reused(
+        partial(Session, way, max_retries=0), None, SILENT, _check_sent_again_at_most_once
+    )
 
 
 @pytest.mark.parametrize("way", POSTS)
 def test_a_kept_alive_connection_whose_response_breaks_at_once(way: str) -> None:
     """After any byte of a response, a POST is not sent again."""
-    check = partial(_check_reused, partial(Session, way, max_retries=0), None, processing_time=0)
-    check_all(BEGUN, check)
+    _check_reused(partial(Session, way, max_retries=0), None, BEGUN, _check_sent_once)
 
 
 IDLE = 4
@@ -246,12 +291,22 @@ def _check_fresh(
     open_session: OpenSession,
     allowed: range,
     tls: ssl.SSLContext | None,
-    broken: Broken,
-) -> Iterator[str]:
-    with RawServer(broken, tls=tls) as server, open_session(server.base_url) as session:
-        yield from _wrong_error(session.call("broken"))
-        if len(server.requests) not in allowed:
-            yield f"{len(server.requests)} requests for one call, not {_format_range(allowed)}"
+    cases: Mapping[str, Broken],
+) -> None:
+    """Check cases with calls of one session, each of which needs a new connection."""
+    with RawServer(tls=tls) as server, open_session(server.base_url) as session:
+
+        def check(broken: Broken) -> Iterator[str]:
+            server.handler = broken
+            server.requests.clear()
+            yield from _wrong_error(session.call("broken"))
+            positions = [request.position for request in server.requests]
+            if len(positions) not in allowed:
+                yield f"{len(positions)} requests for one call, not {_format_range(allowed)}"
+            if set(positions) != {1}:
+                yield "a connection was used again"
+
+        check_all(cases, check, workers=1)
 
 
 def _format_range(numbers: range) -> str:
@@ -265,7 +320,7 @@ UP_TO_RETRIES = range(1, MAX_RETRIES + 2)
 @pytest.mark.parametrize("way", POSTS)
 def test_a_post_whose_response_has_begun_is_sent_once(way: str) -> None:
     """On a new connection, with the default retries, any byte of a response prevents a retry."""
-    check_all(BEGUN, partial(_check_fresh, partial(Session, way), ONCE, None))
+    _check_fresh(partial(Session, way), ONCE, None, BEGUN)
 
 
 @pytest.mark.parametrize("way", ["LangChain invoke", "LangChain astream"])
@@ -273,26 +328,23 @@ def test_a_post_whose_response_has_begun_is_sent_once_over_tls(
     way: str, remote: RemoteClient, tls: ssl.SSLContext
 ) -> None:
     """The same holds over TLS."""
-    check_all(BEGUN, partial(_check_fresh, partial(remote.session, way), ONCE, tls))
+    _check_fresh(partial(remote.session, way), ONCE, tls, BEGUN)
 
 
 @pytest.mark.parametrize("way", GETS)
 def test_a_get_is_retried_within_max_retries(way: str) -> None:
     """A GET is sent at least once, and retried no more than ``max_retries`` allows."""
     sessions = partial(Session, way)
-    check_all({**SILENT, **BEGUN}, partial(_check_fresh, sessions, UP_TO_RETRIES, None))
-    check_all(
-        {**SILENT, **BEGUN},
-        partial(_check_fresh, partial(sessions, max_retries=0), ONCE, None),
-    )
+    _check_fresh(sessions, UP_TO_RETRIES, None, {**SILENT, **BEGUN})
+    _check_fresh(partial(sessions, max_retries=0), ONCE, None, {**SILENT, **BEGUN})
 
 
 @pytest.mark.parametrize("way", POSTS)
 def test_a_post_without_a_response_is_retried_within_max_retries(way: str) -> None:
     """A POST is sent at most 1 + max_retries times, and once without retries."""
     sessions = partial(Session, way)
-    check_all(SILENT, partial(_check_fresh, sessions, UP_TO_RETRIES, None))
-    check_all(SILENT, partial(_check_fresh, partial(sessions, max_retries=0), ONCE, None))
+    _check_fresh(sessions, UP_TO_RETRIES, None, SILENT)
+    _check_fresh(partial(sessions, max_retries=0), ONCE, None, SILENT)
 
 
 @pytest.mark.parametrize("way", ["LangChain invoke", "LangChain ainvoke", "Gateway list_models"])
@@ -388,7 +440,7 @@ def test_a_response_cut_at_every_byte(way: str) -> None:
 def test_a_response_cut_at_some_bytes(way: str) -> None:
     """The same holds for all methods, by close and by reset, at some bytes."""
     cases = {**_CUTS, "Content-Length, reset": ("length", "reset")}
-    check_all(cases, partial(_check_cut, way=way, positions=partial(_positions, 23)))
+    check_all(cases, partial(_check_cut, way=way, positions=partial(_positions, 47)))
 
 
 def test_the_table_of_incomplete_responses_is_complete() -> None:

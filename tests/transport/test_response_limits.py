@@ -7,11 +7,11 @@ not offered is rejected unread. The size of processes is measured in another pro
 import gzip
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -30,6 +30,8 @@ DEFAULT_BOMB_SIZE = 1024 * MB
 """The same for the default limit; compressed it has a megabyte."""
 PEAK = 16 * MB
 """The allowed growth of a process with a limit of one megabyte."""
+
+T = TypeVar("T")
 
 _LANGCHAIN = ["LangChain invoke", "LangChain ainvoke", "LangChain stream", "LangChain astream"]
 _OTHERS = ["LlamaIndex chat", "LlamaIndex astream_chat", *IMAGES, "Gateway retrieve_model"]
@@ -105,47 +107,61 @@ def _offered(request: Request) -> set[str]:
     }
 
 
-def _check_not_offered(way: str, coding: str) -> Iterator[str]:
-    def handler(connection: Connection, request: Request) -> None:
-        connection.send(_encoded(request, coding, NOT_OFFERED[coding]))
+def _check_all_in_one_session(
+    way: str,
+    cases: Mapping[str, T],
+    build: Callable[[Request, T], bytes],
+    check: Callable[[T, Outcome, RawServer], Iterator[str]],
+    **options: Any,
+) -> None:
+    """Check cases one after the other, with one server and one client: a call for each.
 
-    with RawServer(handler) as server, Session(way, server.base_url) as session:
-        outcome = session.call("refused")
-        if coding in _offered(server.requests[0]):
-            return
-        if not outcome.is_invalid_response:
-            yield f"the outcome is {outcome}"
-        if WAYS[way].kind != "get" and len(server.requests) != 1:
-            yield f"{len(server.requests)} requests for one call"
+    Without ``max_retries=0``, only a GET may be sent more than once.
+    """
+    once = WAYS[way].kind != "get" or options.get("max_retries") == 0
+    with RawServer() as server, Session(way, server.base_url, **options) as session:
+
+        def check_case(case: T) -> Iterator[str]:
+            server.handler = lambda connection, request: connection.send(build(request, case))
+            server.requests.clear()
+            yield from check(case, session.call("case"), server)
+            if once and len(server.requests) != 1:
+                yield f"{len(server.requests)} requests for one call"
+
+        check_all(cases, check_case, workers=1)
 
 
 @pytest.mark.parametrize("way", [*_LANGCHAIN, *_OTHERS])
 def test_other_compressions_are_rejected(way: str) -> None:
     """A content coding that was not offered, or two at once, is an error of the package."""
-    check_all({coding: coding for coding in NOT_OFFERED}, partial(_check_not_offered, way))
+
+    def build(request: Request, coding: str) -> bytes:
+        return _encoded(request, coding, NOT_OFFERED[coding])
+
+    def check(coding: str, outcome: Outcome, server: RawServer) -> Iterator[str]:
+        if coding not in _offered(server.requests[0]) and not outcome.is_invalid_response:
+            yield f"the outcome is {outcome}"
+
+    _check_all_in_one_session(way, {coding: coding for coding in NOT_OFFERED}, build, check)
 
 
 @pytest.mark.parametrize("way", [*_LANGCHAIN, *_OTHERS])
 def test_broken_compression_is_an_error(way: str) -> None:
     """Data that is not valid for its Content-Encoding, or is incomplete: one request, an error."""
 
-    def check(broken: Callable[[bytes], bytes]) -> Iterator[str]:
-        def handler(connection: Connection, request: Request) -> None:
-            connection.send(_encoded(request, "gzip", broken))
+    def build(request: Request, broken: Callable[[bytes], bytes]) -> bytes:
+        return _encoded(request, "gzip", broken)
 
-        with RawServer(handler) as server, Session(way, server.base_url) as session:
-            outcome = session.call("broken")
-            if not (outcome.is_invalid_response or outcome.is_connection_error):
-                yield f"the outcome is {outcome}"
-            if WAYS[way].kind != "get" and len(server.requests) != 1:
-                yield f"{len(server.requests)} requests for one call"
+    def check(_broken: object, outcome: Outcome, _server: RawServer) -> Iterator[str]:
+        if not (outcome.is_invalid_response or outcome.is_connection_error):
+            yield f"the outcome is {outcome}"
 
     cases: dict[str, Callable[[bytes], bytes]] = {
         "plain bytes": lambda body: body,
         "half of it": lambda body: gzip.compress(body)[: len(gzip.compress(body)) // 2],
         "a byte changed": lambda body: gzip.compress(body)[:-8] + b"\0" * 8,
     }
-    check_all(cases, check)
+    _check_all_in_one_session(way, cases, build, check)
 
 
 @dataclass(frozen=True)
@@ -185,35 +201,25 @@ def _names_the_limit(outcome: Outcome) -> bool:
     return outcome.is_invalid_response and "max_response_bytes" in outcome.error
 
 
-def _check_size(way: str, size: Size) -> Iterator[str]:
-    def handler(connection: Connection, request: Request) -> None:
-        connection.send(_sized(request, size))
-
-    limit = 100_000
-    with (
-        RawServer(handler) as server,
-        Session(way, server.base_url, max_retries=0, max_response_bytes=limit) as session,
-    ):
-        outcome = session.call("sized")
-        if size.size <= limit and outcome.text != "sized":
-            yield f"the outcome is {outcome}, though it is within the limit"
-        if size.size > limit and not _names_the_limit(outcome):
-            yield f"the outcome is {outcome}, which does not name max_response_bytes"
-        if server.count("sized") != 1:
-            yield f"{server.count('sized')} requests for one call"
-
-
 @pytest.mark.parametrize("way", [*_LANGCHAIN, *_OTHERS])
 def test_the_limit_is_exact(way: str) -> None:
     """A response of exactly the limit is read, one byte more is not, compressed or not."""
+    limit = 100_000
+
+    def check(size: Size, outcome: Outcome, _server: RawServer) -> Iterator[str]:
+        if size.size <= limit and outcome.text != "case":
+            yield f"the outcome is {outcome}, though it is within the limit"
+        if size.size > limit and not _names_the_limit(outcome):
+            yield f"the outcome is {outcome}, which does not name max_response_bytes"
+
     framings: tuple[wire.Framing, ...] = ("length", "chunked")
     cases = {
         f"{size} bytes, {coding}, {framing}": Size(size, coding, framing)
         for size, coding, framing in product(
-            (99_999, 100_000, 100_001, 200_000), (None, *ENCODERS), framings
+            (99_999, limit, 100_001, 200_000), (None, *ENCODERS), framings
         )
     }
-    check_all(cases, partial(_check_size, way))
+    _check_all_in_one_session(way, cases, _sized, check, max_retries=0, max_response_bytes=limit)
 
 
 def _bomb_response(

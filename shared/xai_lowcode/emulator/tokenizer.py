@@ -29,7 +29,7 @@ def split_tokens(text: str) -> list[str]:
 
 def count_tokens(text: str) -> int:
     """Return the number of tokens of a string."""
-    return sum(1 for _ in TOKEN.finditer(text))
+    return TOKEN.subn("", text)[1]  # creates no object for each token
 
 
 def tokenize(text: str) -> list[Token]:

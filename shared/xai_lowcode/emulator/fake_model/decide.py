@@ -114,18 +114,24 @@ def _choose_tools(body: Json, conversation: Conversation) -> list[Json]:
     # A model that must call a tool prefers those it has not called yet, so that agents end.
     called = conversation.called_tools
     tools = [tool for tool in tools if tool["function"]["name"] not in called] or tools
-    chosen = [tool for tool in tools if _is_mentioned(tool["function"], conversation.prompt)]
+    prompt, words = conversation.prompt.lower(), word_stems(conversation.prompt) if tools else set()
+    chosen = [tool for tool in tools if _is_mentioned(tool["function"], prompt, words)]
     if not chosen and choice == "required":
         chosen = tools[:1]
     single = False in (body.get("parallel_tool_calls"), body.get("parallel_function_calling"))
     return chosen[:1] if single else chosen
 
 
-def _is_mentioned(function: Json, prompt: str) -> bool:
-    """Return True if a prompt has the name of a function, or words of its description."""
-    if function["name"].lower() in prompt.lower():
+def _is_mentioned(function: Json, prompt: str, words: set[str]) -> bool:
+    """Return True if a prompt has the name of a function, or words of its description.
+
+    Args:
+        function: The function.
+        prompt: The prompt in lower case.
+        words: The stems of the words of the prompt.
+    """
+    if function["name"].lower() in prompt:
         return True
-    words = word_stems(prompt)
     name = word_stems(function["name"]) - NAME_STOP_WORDS
     if name and 2 * len(name & words) >= len(name):
         return True
@@ -207,7 +213,9 @@ def _apply_stop(text: str, body: Json) -> tuple[str, str | None]:
 def _apply_limit(text: str, body: Json) -> tuple[str, str]:
     """Cut the text at the token limit, which does not count reasoning; return a finish reason."""
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
+    if limit is None:
+        return text, "stop"
     tokens = split_tokens(text)
-    if limit is None or len(tokens) <= limit:
+    if len(tokens) <= limit:
         return text, "stop"
     return "".join(tokens[:limit]), "length"

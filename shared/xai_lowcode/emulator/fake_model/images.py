@@ -4,6 +4,7 @@ import hashlib
 import math
 import re
 import textwrap
+from functools import lru_cache
 from io import BytesIO
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
@@ -17,6 +18,7 @@ AUTO_RATIOS = {
 }
 
 
+@lru_cache(maxsize=16)
 def generate_image(prompt: str, aspect_ratio: str, resolution: str, variant: int = 0) -> bytes:
     """Return a PNG image, which is the same for the same arguments."""
     seed = hashlib.sha256(f"{variant}/{prompt}".encode("utf-8", "replace")).digest()

@@ -8,9 +8,17 @@ from xai_lowcode.emulator.fake_model.image_input import ImageInfo, inspect_image
 from xai_lowcode.emulator.json_values import Json
 
 NUMBER = re.compile(r"(?<![\w.])-?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?")
-QUOTATION = re.compile(
-    r"(?<!\w)'([^'\n]+)'(?!\w)|\"([^\"\n]+)\"|\u201c([^\u201d\n]+)\u201d|\u2018([^\u2019\n]+)\u2019|«([^»\n]+)»|「([^」\n]+)」|`([^`\n]+)`"
-)
+# By the closing mark. An opening mark is searched only in a text that has the closing one, because
+# each of many opening marks would otherwise be searched to the end of its line.
+QUOTATIONS = {
+    "'": r"(?<!\w)'([^'\n]+)'(?!\w)",
+    '"': r"\"([^\"\n]+)\"",
+    "\u201d": r"\u201c([^\u201d\n]+)\u201d",
+    "\u2019": r"\u2018([^\u2019\n]+)\u2019",
+    "»": r"«([^»\n]+)»",
+    "」": r"「([^」\n]+)」",
+    "`": r"`([^`\n]+)`",
+}
 DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 DATE_TIME = re.compile(r"\b\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:Z|[+-]\d{2}:\d{2})")
 EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]*\w")
@@ -91,10 +99,19 @@ def extract_hints(text: str, start: int = 0) -> PromptHints:
             for match in find_all(NUMBER, without_dates)
             if len(match[0]) <= MAX_DIGITS
         ],
-        [next(part for part in match.groups() if part) for match in find_all(QUOTATION, text)],
+        [
+            next(part for part in match.groups() if part)
+            for match in find_all(_quotation_pattern(text), text)
+        ],
         [match[1] for match in find_all(PLACE, text)],
         [name for match in find_all(CAPITALIZED, text) if (name := _proper_noun(match))],
     )
+
+
+def _quotation_pattern(text: str) -> re.Pattern[str]:
+    """Return the pattern of the quotations that a text can have; without one, it never matches."""
+    kinds = [pattern for mark, pattern in QUOTATIONS.items() if mark in text]
+    return re.compile("|".join(kinds) or r"(?!)")
 
 
 def _proper_noun(match: re.Match[str]) -> str:

@@ -7,6 +7,7 @@ all if matching it can take long. The work is bounded: a schema that needs more 
 import math
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from xai_lowcode.emulator.fake_model import prompt_parsing
@@ -242,14 +243,15 @@ class SchemaFiller:
         if schema.get("format") in FORMATS:
             pattern, default = FORMATS[schema["format"]]
             return (self._hints.find(pattern) or default) if pattern else default
+        first = _fit_length(self._text(name), schema)
+        if not schema.get("pattern"):
+            return first
         examples = [*(schema.get("examples") or []), schema.get("default")]
         texts = [text for text in examples if isinstance(text, str)]
-        candidates = [
-            _fit_length(text, schema) for text in (self._text(name), *texts, *PATTERN_GUESSES)
-        ]
-        pattern = _compile(schema.get("pattern", ""))
-        matching = (text for text in candidates if pattern.search(text[:MAX_MATCHED]))
-        return next(matching, candidates[0])
+        others = (_fit_length(text, schema) for text in (*texts, *PATTERN_GUESSES))
+        pattern = _compile(schema["pattern"])
+        matching = (text for text in chain([first], others) if pattern.search(text[:MAX_MATCHED]))
+        return next(matching, first)
 
     def _text(self, name: str) -> str:
         text = self._hints.text

@@ -9,11 +9,15 @@ from xai_lowcode.emulator.fake_model.prompt_parsing import MAX_SEARCHED, Convers
 
 MAX_QUOTE_LENGTH = 400
 MAX_RESULTS = 128
-DICTATION = re.compile(
+DICTATION = (
     r"\b(?:say|reply|answer|respond)\b(?: with)?(?: (?:exactly|only|just|the (?:single )?word))*:? "
-    r"(?:'([^'\n]+)'|\"([^\"\n]+)\"|\u201c([^\u201d\n]+)\u201d)",
-    re.IGNORECASE,
 )
+# By the closing mark; see `prompt_parsing.QUOTATIONS`.
+DICTATED = {
+    "'": r"'([^'\n]+)'",
+    '"': r"\"([^\"\n]+)\"",
+    "\u201d": r"\u201c([^\u201d\n]+)\u201d",
+}
 LONG_TEXT = re.compile(
     r"\b(?:story|essay|poem|haikus?|long|detailed|paragraphs?|article)\b", re.IGNORECASE
 )
@@ -80,7 +84,7 @@ MIN_COMMON_STEMS = 2
 
 def generate_text(conversation: Conversation, variant: int) -> str:
     """Return the text of a choice; `variant` is its index."""
-    dictation = DICTATION.search(conversation.prompt[:MAX_SEARCHED])
+    dictation = _find_dictation(conversation.prompt[:MAX_SEARCHED])
     if dictation and not conversation.tool_results:
         return next(text for text in dictation.groups() if text)
     prompt = truncate(conversation.prompt)
@@ -107,6 +111,12 @@ def generate_text(conversation: Conversation, variant: int) -> str:
     if LONG_TEXT.search(conversation.prompt):
         sentences.extend(STORY)
     return " ".join(sentences)
+
+
+def _find_dictation(prompt: str) -> re.Match[str] | None:
+    """Return the match of a text that the prompt asks for; one of its groups is the text."""
+    kinds = [pattern for mark, pattern in DICTATED.items() if mark in prompt]
+    return re.search(f"{DICTATION}(?:{'|'.join(kinds)})", prompt, re.IGNORECASE) if kinds else None
 
 
 def generate_reasoning(conversation: Conversation, effort: str | None) -> str:
