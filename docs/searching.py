@@ -24,6 +24,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 # Pages, by their paths on the site ("./": the home page), and queries; each must find one of them.
 QUERIES = {
     "how-to/tool-calling/ how-to/llama-index-agents/": ["FunctionAgent"],
+    "how-to/tool-calling/ how-to/token-usage/": ["stream an agent", "stream_mode", "cost of a run"],
     "./": ["install", "pip install", "pypi"],
     "how-to/web-servers/": [
         "fastapi",
@@ -59,6 +60,9 @@ QUERIES = {
         "pydantic",
         "with_structured_output",
         "json mode",
+        "partial objects",
+        "nested lists",
+        "stream structured output",
     ],
     "how-to/reasoning/": [
         "reasoning",
@@ -142,8 +146,20 @@ QUERIES = {
         "timeouts",
         "ssl certificate",
         "ca bundle",
+        "corporate proxy",
+        "REQUESTS_CA_BUNDLE",
     ],
-    "how-to/testing/": ["testing", "pytest", "fixture", "emulator", "mock", "fault injection"],
+    "how-to/batches/": ["resume", "jsonl", "cost limit"],
+    "how-to/testing/": [
+        "testing",
+        "pytest",
+        "fixture",
+        "emulator",
+        "mock",
+        "fake model",
+        "fault injection",
+        "async test",
+    ],
     "how-to/vcr-cassettes/": ["vcr", "cassettes", "record responses"],
     "gateway/": ["gateway endpoints", "upload file", "list models", "tokenize"],
     "command-line/": ["command line", "cli", "doctor"],

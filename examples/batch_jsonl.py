@@ -187,8 +187,12 @@ async def send_all(
 def main(arguments: list[str] | None = None) -> int:
     """Parse the arguments and run; return the exit code."""
     parser = argparse.ArgumentParser(description="Send a file of prompts concurrently.")
-    parser.add_argument("prompts", type=Path)
-    parser.add_argument("answers", type=Path)
+    parser.add_argument(
+        "prompts", type=Path, help='JSON lines such as {"id": 1, "prompt": "Hello"}'
+    )
+    parser.add_argument(
+        "answers", type=Path, help="output; if it exists, only rows without an answer are sent"
+    )
     parser.add_argument("--model", default="grok-4.7")
     parser.add_argument("--max-concurrency", type=int, default=16)
     parser.add_argument("--budget", type=float, help="US dollars for the file, all runs together")

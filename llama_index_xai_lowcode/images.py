@@ -324,7 +324,7 @@ class XAIImageToolSpec(BaseToolSpec):
     tool.
 
     Args:
-        generator: Generates the images.
+        generator: Generates the images. Default: a new ``XAIImageGenerator``.
         show: Whether the model receives the images too, as input tokens. Default False.
         options: Arguments of ``generate``, for instance ``response_format="b64_json"``. The model
             chooses ``n`` and ``aspect_ratio``; these are used if it does not.
@@ -343,7 +343,9 @@ class XAIImageToolSpec(BaseToolSpec):
 
     spec_functions = [("generate_image", "agenerate_image")]  # noqa: RUF012 - as in the base class
 
-    def __init__(self, generator: XAIImageGenerator, *, show: bool = False, **options: Any) -> None:
+    def __init__(
+        self, generator: XAIImageGenerator | None = None, *, show: bool = False, **options: Any
+    ) -> None:
         if (error := _credential_error(options)) is not None:
             # Error trackers record the variables of frames.
             options.clear()
@@ -355,7 +357,7 @@ class XAIImageToolSpec(BaseToolSpec):
         known = {name: options.pop(name) for name in options.keys() & _KNOWN}
         # Unknown options have been warned of.
         extra_body = {**options, **(options.pop("extra_body", None) or {})}
-        self._generator = generator
+        self._generator = XAIImageGenerator() if generator is None else generator
         self._show = show
         self._options = {**known, **({"extra_body": extra_body} if extra_body else {})}
 

@@ -9,10 +9,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests.cli.commands import connected_to, wait_until
-from xai_lowcode.api.endpoints import GATEWAY_ENDPOINTS
+from xai_lowcode.api.endpoints import GATEWAY_ENDPOINTS, LIST_MODELS
 from xai_lowcode.cli import app
 from xai_lowcode.diagnostics import run_diagnostics
+from xai_lowcode.diagnostics.checks import CheckResult
+from xai_lowcode.diagnostics.findings import find_all
 from xai_lowcode.emulator import Emulator, Fault, Garbage, Html, Refuse, Stall, running
+from xai_lowcode.errors import CertificateVerificationError
 from xai_lowcode.protocol import urls
 from xai_lowcode.settings import Settings
 
@@ -182,6 +185,14 @@ def test_paid_endpoints(gateway: Emulator) -> None:
     sent = [request.path.removeprefix("/xai") for request in gateway.requests]
     for path in ("/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/images/generations"):
         assert sent.count(path) == 1
+
+
+def test_an_untrusted_certificate() -> None:
+    """If the certificate is not trusted, the hint of the error is printed: SSL_CERT_FILE."""
+    error = CertificateVerificationError("certificate verify failed", hint="Set SSL_CERT_FILE.")
+    result = CheckResult(LIST_MODELS, "failed", "connection failed", [], error)
+    finding = find_all([result], "https://gateway.example/xai")[0]
+    assert finding.hint == "Set SSL_CERT_FILE. Then run the doctor again."
 
 
 @pytest.mark.parametrize("args", [(), ("--spend",)])

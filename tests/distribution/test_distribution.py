@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from xai_lowcode import __version__
+from xai_lowcode.chat import server_tools
 
 ROOT = Path(__file__).parents[2]
 PUBLIC_NAMES = {
@@ -58,6 +59,12 @@ PUBLIC_NAMES = {
     },
 }
 PACKAGES = sorted(PUBLIC_NAMES)
+REFERENCE = ROOT / "docs" / "reference"
+SERVER_TOOLS = [
+    name
+    for name, value in vars(server_tools).items()
+    if getattr(value, "__module__", None) == server_tools.__name__ and name[0] != "_"
+]
 
 
 def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -65,6 +72,18 @@ def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", code], cwd=folder, check=False, capture_output=True, text=True
     )
+
+
+@pytest.mark.parametrize("name", SERVER_TOOLS)
+def test_each_server_tool_is_public_in_both_adapters(name: str) -> None:
+    """Both adapters export each function for a server-side tool, and the reference lists it."""
+    for package, page in (
+        ("langchain_xai_lowcode", "langchain-tools"),
+        ("llama_index_xai_lowcode", "llama-index-tools"),
+    ):
+        assert name in PUBLIC_NAMES[package]
+        assert f"::: {package}.{name}\n" in (REFERENCE / f"{page}.md").read_text()
+    assert f".server_tools.{name}\n" in (REFERENCE / "server-tools.md").read_text()
 
 
 def test_the_editable_install_does_not_expose_shared(tmp_path: Path) -> None:

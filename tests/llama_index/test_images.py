@@ -120,6 +120,15 @@ async def test_closing_asynchronously(generator: XAIImageGenerator) -> None:
 # --- as a tool -----------------------------------------------------------------------------------
 
 
+def test_the_tool_creates_a_generator(gateway: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a generator the tool uses a new one, with the settings of the environment."""
+    monkeypatch.setenv("LOWCODEAPI_BASE_URL", gateway.base_url)
+    monkeypatch.setenv("LOWCODEAPI_API_TOKEN", gateway.api_token)
+    (tool,) = XAIImageToolSpec(quality="low").to_tool_list()
+    assert tool.call(prompt="A red fox").raw_output
+    assert gateway.requests[-1].body["quality"] == "low"
+
+
 def test_tool_output(sync_async: Any, gateway: Any, generator: XAIImageGenerator) -> None:
     """The tool returns a text for the model, and the blocks as raw output."""
     (tool,) = XAIImageToolSpec(generator, resolution="1k").to_tool_list()

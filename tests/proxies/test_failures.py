@@ -110,12 +110,13 @@ def test_a_refused_connection_is_an_error_of_the_proxy(
 def test_wrong_credentials_are_an_error_of_the_proxy(
     gateway_routes: dict[str, Address], certificates: Certificates, way: str, name: str
 ) -> None:
-    """The status 407 of a proxy that requires other credentials is in the error."""
+    """The error has the status 407 of a proxy that requires other credentials, and what to do."""
     with RawProxy(gateway_routes, credentials=f"{USER}:another") as proxy:
         url = with_credentials(proxy.url)
         with pytest.raises(APIConnectionError) as caught:
             HTTPS_WAYS[way].call(INTERFACES[name], url, certificates, base_url=HTTPS_URL)
     assert_error_of_the_proxy(caught.value, 407)
+    assert "http://user:password@host:port" in str(caught.value)
 
 
 @pytest.mark.parametrize(("way", "name"), cells(FEW_WAYS, FEW, every=2))

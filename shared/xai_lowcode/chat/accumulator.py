@@ -4,7 +4,7 @@ The accumulated response of a stream equals the response of the same request wit
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, assert_never
 
 from xai_lowcode.types.events import (
     ChoiceEvent,
@@ -116,6 +116,8 @@ class ChoiceAccumulator:
                 self.dialect = event.dialect
             case ChoiceFinished():
                 self.finish_reason = event.reason
+            case _:
+                assert_never(event)
 
     def build(self) -> Choice:
         """Return the choice so far."""

@@ -146,7 +146,8 @@ def _find_base_url(
     results: Sequence[CheckResult], errors: Sequence[XAILowCodeError], base_url: str
 ) -> Finding:
     if not any(attempt.status for result in results for attempt in result.attempts):
-        hint = "Check base_url, the network and proxies; then run the doctor again."
+        hint = errors[0].hint or "Check base_url, the network and proxies."
+        hint += " Then run the doctor again."
         return Finding("base URL", "failed", errors[0].message, hint)
     if all(isinstance(result.error, RouteNotFoundError) for result in results):
         text = f"{base_url} responds, but has none of the endpoints"

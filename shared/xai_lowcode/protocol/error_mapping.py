@@ -114,7 +114,7 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
     ErrorRule(
         r"model not found|the model \S+ (was deprecated|does not exist)",
         ModelNotFoundError,
-        "List the models of this account with GET /v1/models.",
+        "List the models of this account with Gateway().list_models() or `xai-lowcode models`.",
     ),
     ErrorRule(
         r"maximum prompt length|context (length|window)",

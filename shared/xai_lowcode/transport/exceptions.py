@@ -81,6 +81,11 @@ def map_exception(
     refused = any(isinstance(cause, ConnectionRefusedError) for cause in causes)
     if not progress.sent and hint is None:
         hint = "Check base_url, the network and proxies."
+    if description == "ProxyError: 407":
+        hint = (
+            "Put the user name and the password of the proxy into its URL:"
+            " http://user:password@host:port."
+        )
     gateway = f"the gateway at {host}" if host else "the gateway"
     summaries = (
         ("ProxyError" in names, "The proxy refused the connection"),
