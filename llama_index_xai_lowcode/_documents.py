@@ -3,6 +3,7 @@
 import base64
 import mimetypes
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from llama_index.core.base.llms.types import (
@@ -156,7 +157,8 @@ def to_document(block: DocumentBlock, path: str) -> TextPart | FilePart:
     text = _decode_text(content, mime_type)
     if text is None:
         data = base64.b64encode(content).decode()
-        return FilePart(data=data, mime_type=mime_type, filename=title, origin=_DOCUMENT)
+        name = title or (Path(block.path).name if block.path else None)
+        return FilePart(data=data, mime_type=mime_type, filename=name, origin=_DOCUMENT)
     return TextPart(f"{title}\n\n{text}" if title else text)
 
 

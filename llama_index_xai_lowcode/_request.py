@@ -103,5 +103,4 @@ def json_schema_format(
 
 def _to_response_format(value: Any) -> ResponseFormat | None:
     is_class = isinstance(value, type) and issubclass(value, BaseModel)
-    parsed = parse_response_format(json_schema_format(value, sanitize=False) if is_class else value)
-    return None if parsed is None else replace(parsed, name=sanitize_name(parsed.name))
+    return parse_response_format(json_schema_format(value, sanitize=False) if is_class else value)

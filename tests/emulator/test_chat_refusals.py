@@ -176,7 +176,7 @@ def test_wrong_types(send_chat: Send, body: Json, text: str) -> None:
             "names no tool",
         ),
         ({"tools": [tool()], "tool_choice": {"type": "function"}}, "names no tool"),
-        ({"tools": [tool(f"t{index}") for index in range(129)]}, "128 tools"),
+        ({"tools": [tool(f"t{index}") for index in range(201)]}, "maximum is 200"),
         ({"tools": [tool(), tool()]}, "duplicate tool names"),
         ({"tools": [tool("")]}, "needs a name"),
         ({"temperature": 2.1}, "temperature must be between 0 and 2"),

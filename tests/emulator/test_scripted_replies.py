@@ -159,6 +159,20 @@ def test_usage(gateway: Emulator, send_chat: Send, send_responses: Send) -> None
         Reply(usage={"prompt_tokens": 1})
 
 
+@pytest.mark.parametrize("counts", [{"output_tokens": 3}, {"input_tokens": 1}, {}])
+def test_details_are_parts_of_scripted_usage(
+    gateway: Emulator, send_chat: Send, send_responses: Send, counts: dict[str, int]
+) -> None:
+    """Cached and reasoning tokens that a reply does not set are no more than their sums."""
+    gateway.reply(*[Reply("x", usage=counts)] * 2)
+    usage = result(send_responses(model="grok-4.7"))["usage"]
+    assert usage["output_tokens_details"]["reasoning_tokens"] <= usage["output_tokens"]
+    assert usage["input_tokens_details"]["cached_tokens"] <= usage["input_tokens"]
+    chat = result(send_chat(model="grok-4.7"))["usage"]
+    assert chat["completion_tokens"] >= 0
+    assert chat["prompt_tokens_details"]["cached_tokens"] <= chat["prompt_tokens"]
+
+
 def test_conditions(gateway: Emulator, send_chat: Send) -> None:
     """A reply with a condition is used for every request that meets it."""
     gateway.reply("other", Reply("four", when=lambda body: body["model"] == "grok-4.5"))

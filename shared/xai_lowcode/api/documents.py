@@ -6,7 +6,6 @@ uploads and the cleanup.
 
 import asyncio
 import base64
-import mimetypes
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import replace
@@ -145,9 +144,7 @@ def _to_upload(part: FilePart) -> Upload:
             f"messages: the data of the document {name!r} is not base64 ({error}).",
             field="messages",
         ) from None
-    content_type = part.mime_type or ""
-    name = part.filename or f"document{mimetypes.guess_extension(content_type) or ''}"
-    return Upload(content, name, content_type)
+    return Upload(content, part.sent_name, part.mime_type or "")
 
 
 def _delete(context: CallContext, upload: Upload) -> Flow[None]:

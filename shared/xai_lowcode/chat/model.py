@@ -30,6 +30,8 @@ from xai_lowcode.chat.dialect_selection import (
 from xai_lowcode.chat.dialects.base import Dialect
 from xai_lowcode.chat.openai_format import adapt_server_tool
 from xai_lowcode.chat.profiles import get_effort_hint, get_profile, parse_rejected_option
+from xai_lowcode.chat.rejected_schemas import RelaxedSchemas
+from xai_lowcode.chat.reserved_names import ReservedNames, restore_response
 from xai_lowcode.chat.stored_responses import (
     without_rejected_items,
     without_rejected_reasoning,
@@ -139,6 +141,8 @@ class ChatModel:
         self.async_client = AsyncAPIClient(settings, http_client=http_async_client, **shared)
         self._warned: set[str] = set()
         self._rejected: dict[str, frozenset[str]] = {}
+        self._relaxed_schemas = RelaxedSchemas()
+        self._reserved_names = ReservedNames()
 
     def __reduce__(self) -> tuple[Any, ...]:
         rate_limited = self.context.rate_limited_by_framework
@@ -320,7 +324,8 @@ class ChatModel:
         while True:
             dialect = select_dialect(request, self.settings.base_url)
             supported = self._drop_unsupported(request, dialect)
-            call = _build_call(dialect, supported, stream=False)
+            sent, names = self._reserved_names.replace(supported)
+            call = _build_call(dialect, sent, stream=False)
             try:
                 success = yield from call_flow(call, context, retry_state)
             except APIStatusError as error:
@@ -342,7 +347,7 @@ class ChatModel:
                     break
             context = self._context
         self._record_served(dialect, rejected_by)
-        response = replace(response, headers=success.headers)
+        response = replace(restore_response(response, names), headers=success.headers)
         stops = _client_side_stops(request, supported)
         if not stops:
             return response
@@ -363,19 +368,22 @@ class ChatModel:
 
         dialect = select_dialect(request, self.settings.base_url)
         supported = self._drop_unsupported(request, dialect)
+        sent, names = self._reserved_names.replace(supported)
         reader = StreamReader(
             dialect,
             token=self._context.token,
             stops=_client_side_stops(request, supported),
             choices=request.n or 1,
+            tool_names=names,
         )
-        return _build_call(dialect, supported, stream=True), reader, supported
+        return _build_call(dialect, sent, stream=True), reader, supported
 
     def _drop_unsupported(self, request: ChatRequest, dialect: Dialect) -> ChatRequest:
-        """Return the request without options that the model or dialect does not support.
+        """Return the request without options and constraints that are not supported.
 
         Stop sequences are dropped without a warning, since they are enforced client-side.
         """
+        request = self._relaxed_schemas.apply(request)
         if request.is_stored:
             self._warn_of_stored_images(request)
         rejected = get_profile(request.model).unsupported | self._rejected.get(
@@ -420,18 +428,20 @@ class ChatModel:
 
         Args:
             request: The request of the caller.
-            sent: The request that was sent.
+            sent: The request that was sent, with the caller's names of the tools.
             dialect: Its dialect.
             error: Its error.
             rejected_by: What does not serve Responses is appended.
         """
         if isinstance(error, BadRequestError):
-            if self._record_rejection(sent, error):
+            if self._record_rejection(sent, error) or self._reserved_names.record(sent, error):
                 return request
             effort_hint = get_effort_hint(sent.model, sent.reasoning_effort, error.message)
             error.hint = error.hint or effort_hint
-            revised = without_rejected_reasoning(request, error) or without_rejected_items(
-                request, error
+            revised = (
+                self._relaxed_schemas.revise(request, sent, error)
+                or without_rejected_reasoning(request, error)
+                or without_rejected_items(request, error)
             )
             if revised is not None:
                 return revised

@@ -7,6 +7,7 @@ fields of ``types.requests.ChatRequest``.
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from xai_lowcode._internal.unknown_parameters import warn_unknown_parameters
@@ -159,6 +160,10 @@ def build_request(
     choice = parse_tool_choice(options.pop("tool_choice", None))
     if isinstance(choice, NamedTool) and all(spec.name != choice.name for spec in specs):
         choice = NamedTool(sanitize_name(choice.name))
+    response_format = to_response_format(options.pop("response_format", None))
+    if response_format is not None:
+        # Frameworks take the name of the class, for instance ``Page[int]``.
+        response_format = replace(response_format, name=sanitize_name(response_format.name))
     return ChatRequest(
         model=options.pop("model", ""),
         messages=messages,
@@ -166,7 +171,7 @@ def build_request(
         tools=specs,
         server_tools=tuple(tool for tool in converted if isinstance(tool, ServerTool)),
         tool_choice=choice,
-        response_format=to_response_format(options.pop("response_format", None)),
+        response_format=response_format,
         stop=(stop,) if isinstance(stop, str) else stop,
         include=options.pop("include", None) or (),
         **{name: options.pop(name) for name in OPTIONS & options.keys()},

@@ -5,8 +5,9 @@ return one JSON object; an error can be reported at any point. A stream is compl
 reason for every choice or with the terminal event of its API; otherwise an error is raised.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import chain, takewhile
 from typing import Any
 
@@ -39,6 +40,7 @@ from xai_lowcode.types.events import (
     ResponseCompleted,
     ResponseStarted,
     StreamEvent,
+    ToolCallDelta,
     UsageReported,
 )
 from xai_lowcode.types.responses import ChatResponse
@@ -67,17 +69,25 @@ class StreamReader:
         token: The token, which is redacted in errors.
         stops: Stop sequences to enforce.
         choices: Number of requested choices.
+        tool_names: Names of tools that are replaced in events, and the names in their place.
 
     Attributes:
         response_started: Whether an event with content, or the end of the response, was returned.
     """
 
     def __init__(
-        self, dialect: Dialect, *, token: str = "", stops: Sequence[str] = (), choices: int = 1
+        self,
+        dialect: Dialect,
+        *,
+        token: str = "",
+        stops: Sequence[str] = (),
+        choices: int = 1,
+        tool_names: Mapping[str, str] | None = None,
     ) -> None:
         self.dialect = dialect
         self._decoder = dialect.decoder()
         self._token = token
+        self._tool_names = tool_names
         self._surrogates: SurrogateJoiner | None = None
         self._sse_decoder = SSEDecoder()
         self._stop_filter = StopSequenceFilter(stops, choices) if stops else None
@@ -107,6 +117,10 @@ class StreamReader:
 
     def feed(self, data: bytes) -> Iterable[StreamEvent]:
         """Return the events of the next bytes."""
+        events = self._feed(data)
+        return _rename_calls(events, self._tool_names) if self._tool_names else events
+
+    def _feed(self, data: bytes) -> Iterable[StreamEvent]:
         if not self.response_started:
             return self._feed_before_content(data)
         chunks = self._sse_decoder.feed(data)
@@ -121,6 +135,10 @@ class StreamReader:
         Raises:
             StreamInterruptedError: The stream is not complete.
         """
+        events = self._close()
+        return _rename_calls(events, self._tool_names) if self._tool_names else events
+
+    def _close(self) -> Iterable[StreamEvent]:
         if self._done:
             return ()
         if self._json_body is not None:
@@ -278,6 +296,15 @@ class StreamReader:
 
     def _excerpt(self, text: str) -> str:
         return excerpt(to_plain_text(text, self._token), self._token, limit=_MAX_REASON_LENGTH)
+
+
+def _rename_calls(events: Iterable[StreamEvent], names: Mapping[str, str]) -> Iterable[StreamEvent]:
+    """Yield events with the caller's names of the tools; see ``chat.reserved_names``."""
+    for event in events:
+        if isinstance(event, ToolCallDelta) and event.name in names:
+            yield replace(event, name=names[event.name])
+        else:
+            yield event
 
 
 def _is_truncated(data: bytes) -> bool:

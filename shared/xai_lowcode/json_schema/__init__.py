@@ -50,6 +50,27 @@ def sanitize_schema(schema: Mapping[str, Any], *, field: str, name: str) -> Sani
     return SanitizedSchema(sanitize(schema, field=field, name=name))
 
 
+def relax_schema(schema: Mapping[str, Any], *, field: str, name: str) -> SanitizedSchema:
+    """Convert a JSON schema like ``sanitize_schema``, without constraints that xAI may reject.
+
+    xAI has rejected ``pattern``, ``format``, and strings with a slash in ``enum``, in some months.
+    They are moved to the description, with a warning.
+
+    Args:
+        schema: The schema; it is not changed.
+        field: The option that it belongs to, for errors.
+        name: Name of the tool or response format, for errors.
+
+    Example:
+        >>> kinds = {"properties": {"accept": {"enum": ["text/html", "*/*"]}}}
+        >>> relax_schema(kinds, field="tools", name="fetch")["properties"]  # doctest: +SKIP
+        {'accept': {'description': 'One of ["text/html","*/*"].'}}
+    """
+    from xai_lowcode.json_schema.sanitizer import sanitize  # noqa: PLC0415 - rarely needed
+
+    return SanitizedSchema(sanitize(schema, field=field, name=name, relaxed=True))
+
+
 def tool_parameters(tool: ToolSpec, request: ChatRequest) -> Mapping[str, Any]:
     """Return the parameters of a tool as they are sent."""
     if not request.clean_schemas:

@@ -13,11 +13,13 @@ class SchemaContext:
     Attributes:
         field: The option of a request that holds the schema.
         name: Name of the tool or response format.
+        relaxed: Whether constraints that xAI rejects at times are left out, too.
         left_out: Keywords that were moved to a description, with their locations.
     """
 
     field: str
     name: str
+    relaxed: bool = False
     left_out: list[str] = dataclasses.field(default_factory=list)
 
     def error(self, problem: str, hint: str) -> UsageError:

@@ -56,6 +56,26 @@ LIMITS = {
 }
 """Limits: the highest value that xAI accepts, and the description of a higher one."""
 
+RELAXED: Mapping[str, str] = {
+    "pattern": "Must match the regular expression {}.",
+    "format": "Format: {}.",
+    "enum": "One of {}.",
+    "const": "Must be {}.",
+}
+"""Constraints that xAI rejects at times, and the description in place of one; see
+``may_be_rejected``."""
+
+
+def may_be_rejected(keyword: str, value: Any) -> bool:
+    """Return whether xAI is known to have rejected a constraint of ``RELAXED``.
+
+    Strings with a slash were rejected as values, ``pattern`` and ``format`` with any.
+    """
+    if keyword in {"pattern", "format"}:
+        return isinstance(value, str)
+    values = value if isinstance(value, list | tuple) else (value,)
+    return any(isinstance(item, str) and "/" in item for item in values)
+
 
 def is_legacy_draft(root: Mapping[str, Any]) -> bool:
     """Return whether ``$schema`` declares draft 7 or older, where ``$ref`` excludes siblings."""

@@ -14,9 +14,11 @@ from xai_lowcode.json_schema.keywords import (
     LIMITS,
     MAY_BE_BOOLEAN,
     NEGATING,
+    RELAXED,
     SUBSCHEMA_KEYWORDS,
     is_legacy_draft,
     iter_subschemas,
+    may_be_rejected,
 )
 from xai_lowcode.json_schema.references import Path, pointer_tokens, resolve, to_pointer
 
@@ -24,9 +26,9 @@ Node = dict[str, Any]
 Rule = Callable[[Node, str], None]
 
 
-def sanitize(schema: Mapping[str, Any], *, field: str, name: str) -> Node:
-    """Return a sanitized copy of a schema; see ``sanitize_schema``."""
-    context = SchemaContext(field, name)
+def sanitize(schema: Mapping[str, Any], *, field: str, name: str, relaxed: bool = False) -> Node:
+    """Return a sanitized copy of a schema; see ``sanitize_schema`` and ``relax_schema``."""
+    context = SchemaContext(field, name, relaxed)
     if not isinstance(schema, Mapping):
         raise context.error(f"is {schema!r}, which is not an object", "Pass a JSON schema.")
     sanitized = normalize_root(walk_schema(schema, context), context)
@@ -58,20 +60,29 @@ def apply_rules(node: Node, path: Path, context: SchemaContext, *, legacy: bool)
             _move_to_description(node, text, keyword, path, context)
     if "minContains" in node or "maxContains" in node:
         _describe_contains(node, path, context)
+    if context.relaxed:
+        _describe_rejected(node, path, context)
 
 
 def _exceeds(value: Any, highest: int) -> bool:
     return isinstance(value, int | float) and value > highest
 
 
-def find_left_out(node: Mapping[str, Any]) -> str | None:
-    """Return a limit of a schema object that is left out, or None."""
+def find_left_out(node: Mapping[str, Any], *, relaxed: bool) -> str | None:
+    """Return a limit of a schema object that is left out, or None.
+
+    Args:
+        node: The schema object.
+        relaxed: Whether constraints that xAI rejects at times are left out, too.
+    """
     if "contains" in node and node.get("minContains") not in (None, 0, 1):
         return "minContains"
     if "contains" in node and node.get("maxContains") is not None:
         return "maxContains"
-    exceeded = (key for key, (highest, _) in LIMITS.items() if _exceeds(node.get(key), highest))
-    return next(exceeded, None)
+    exceeded = [key for key, (highest, _) in LIMITS.items() if _exceeds(node.get(key), highest)]
+    if relaxed:
+        exceeded += (key for key in RELAXED if may_be_rejected(key, node.get(key)))
+    return exceeded[0] if exceeded else None
 
 
 def loosen(node: Node, keyword: str, limit: str, path: Path, context: SchemaContext) -> None:
@@ -111,6 +122,13 @@ def _describe_contains(node: Node, path: Path, context: SchemaContext) -> None:
         )
     if least == 0:
         del node["contains"]
+
+
+def _describe_rejected(node: Node, path: Path, context: SchemaContext) -> None:
+    for keyword, description in RELAXED.items():
+        if may_be_rejected(keyword, node.get(keyword)):
+            text = description.format(json.dumps(node.pop(keyword)).decode())
+            _move_to_description(node, text, keyword, path, context)
 
 
 def _move_to_description(
@@ -291,7 +309,7 @@ class _Walker:
         limits: list[tuple[int, str]] = []
         while nodes:
             node = nodes.pop()
-            if (limit := find_left_out(node)) is not None:
+            if (limit := find_left_out(node, relaxed=self._context.relaxed)) is not None:
                 limits.append((id(node), limit))
             below = [*iter_subschemas(node)]
             if "$ref" in node:

@@ -56,6 +56,20 @@ class FilePart(ShortReprMixin):
     filename: str | None = None
     origin: str = field(default="a file", compare=False)
 
+    @property
+    def sent_name(self) -> str:
+        """The name that is sent with the data; if there is none, ``document`` and an extension.
+
+        Example:
+            >>> FilePart(data="JVBE", mime_type="application/pdf").sent_name
+            'document.pdf'
+        """
+        if self.filename:
+            return self.filename
+        from mimetypes import guess_extension  # noqa: PLC0415 - most messages have no documents
+
+        return f"document{guess_extension(self.mime_type or '') or ''}"
+
 
 MIN_UPLOAD_SIZE = 1_000_000
 """Bytes from which ``upload_documents`` uploads a document, unless its caller sets others."""

@@ -118,6 +118,8 @@ def replace_usage(usage: Json, counts: Mapping[str, int]) -> Json:
     prompt = counts.get("input_tokens", usage["prompt_tokens"])
     reasoning = counts.get("reasoning_tokens", output_details["reasoning_tokens"])
     output = counts.get("output_tokens", usage["completion_tokens"] + reasoning)
+    if "reasoning_tokens" not in counts:
+        reasoning = min(output, reasoning)
     cached = counts.get("cached_tokens", min(prompt, details["cached_tokens"]))
     return {
         **usage,

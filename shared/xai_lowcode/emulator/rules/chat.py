@@ -16,7 +16,7 @@ from xai_lowcode.emulator.provider_errors import (
 )
 from xai_lowcode.emulator.rules.json_schema import check_schema
 
-MAX_TOOLS = 128
+MAX_TOOLS = 200
 # A tool message may have a name, which is ignored.
 ROLES_WITH_NAME = frozenset({"user", "tool"})
 MAX_STOPS = 4
@@ -189,7 +189,10 @@ def _check_call_ids(calls: list[Json]) -> dict[str, None]:
 def _check_tools(body: Json) -> None:
     tools = body.get("tools") or []
     if len(tools) > MAX_TOOLS:
-        raise invalid_argument(f"a maximum of {MAX_TOOLS} tools are supported")
+        raise invalid_argument(
+            f"Maximum tools limit reached. {len(tools)} tools have been provided but the maximum is"
+            f" {MAX_TOOLS}."
+        )
     names = [tool["function"]["name"] for tool in tools]
     if len(set(names)) < len(names):
         raise invalid_argument("duplicate tool names")
@@ -197,6 +200,8 @@ def _check_tools(body: Json) -> None:
         name = tool["function"]["name"]
         if not name:
             raise invalid_argument("a tool needs a name")
+        if name == "tool_search":
+            raise bad_request(f"The function name {name} is reserved for the {name} tool")
         check_schema(name, tool["function"]["parameters"])
 
 

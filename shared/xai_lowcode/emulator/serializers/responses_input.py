@@ -53,7 +53,12 @@ def _messages(body: Json, items: Iterable[Json]) -> list[Json]:
     for item in items:
         kind = item.get("type") or "message"
         if kind == "message":
-            messages.append({"role": _role(item), "content": _content(item["content"])})
+            message = {"role": _role(item), "content": _content(item["content"])}
+            if after_assistant and message["role"] == "assistant" and "tool_calls" in messages[-1]:
+                # Text of a response may follow its calls, whose results are the next items.
+                messages.insert(-1, message)
+            else:
+                messages.append(message)
         elif kind == "function_call_output":
             content = _content(item["output"])
             messages.append({"role": "tool", "tool_call_id": item["call_id"], "content": content})

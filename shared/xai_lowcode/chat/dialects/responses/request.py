@@ -256,7 +256,7 @@ def _render_file(part: FilePart, position: int) -> Json:
     if not part.data:
         raise part_error(part, position, "has neither url, file_id nor data.")
     data = f"data:{part.mime_type or 'application/octet-stream'};base64,{part.data}"
-    return {"type": "input_file", "filename": part.filename or "file", "file_data": data}
+    return {"type": "input_file", "filename": part.sent_name, "file_data": data}
 
 
 _PART_RENDERERS: dict[type, Callable[[Any, int], Json]] = {

@@ -78,20 +78,20 @@ def parse_response(body: dict[str, Any]) -> ChatResponse:
     if is_cancelled(body):
         raise InvalidResponseError(CANCELLED_MESSAGE, body=body)
     parts = with_unique_ids(parse_output(output), get_str(body, "id"))
-    contents = _get_contents(output)
+    contents = get_contents(output)
     has_calls = any(isinstance(part, ToolCallPart) for part in parts)
     choice = Choice(
         (*_parse_reasoning(output), *_parse_server_side_parts(output), *parts),
         parse_finish_reason(body, has_calls=has_calls),
         tuple(_parse_logprobs(contents)),
-        "".join(_get_strings(contents, "refusal")) or None,
+        "".join(get_strings(contents, "refusal")) or None,
         tuple(output),
         "responses" if output else "",
     )
     return ChatResponse(
         choices=(choice,),
         usage=parse_usage(body.get("usage")),
-        citations=tuple(_parse_citations(contents)),
+        citations=tuple(parse_citations(contents)),
         extra=parse_extra(body),
         raw=body,
         api="responses",
@@ -109,7 +109,7 @@ def parse_output(output: Sequence[Json]) -> tuple[TextPart | ToolCallPart, ...]:
 def parse_texts(output: Iterable[Json]) -> list[str]:
     """Return the text of each message of the assistant."""
     return [
-        "".join(_get_strings(get_list(item, "content"), "text"))
+        "".join(get_strings(get_list(item, "content"), "text"))
         for item in output
         if is_assistant_message(item)
     ]
@@ -304,12 +304,13 @@ def parse_tool_call(item: Json) -> ToolCallPart | None:
 
 
 def _parse_reasoning(output: Sequence[Json]) -> Iterator[Part]:
-    text = "".join(_get_reasoning(item) for item in output if item.get("type") == "reasoning")
+    text = "".join(get_reasoning(item) for item in output if item.get("type") == "reasoning")
     if text:
         yield ReasoningPart(text)
 
 
-def _get_reasoning(item: Json) -> str:
+def get_reasoning(item: Json) -> str:
+    """Return the reasoning content of a reasoning item."""
     parts = [*get_list(item, "summary"), *get_list(item, "content")]
     return "".join(str(part.get("text") or "") for part in parts if isinstance(part, dict))
 
@@ -319,7 +320,8 @@ def _parse_server_side_parts(output: Sequence[Json]) -> Iterator[Part]:
         yield from parse_server_side_parts(item)
 
 
-def _get_strings(contents: Iterable[Any], key: str) -> list[str]:
+def get_strings(contents: Iterable[Any], key: str) -> list[str]:
+    """Return the strings with a key in contents."""
     return [
         content[key]
         for content in contents
@@ -327,7 +329,7 @@ def _get_strings(contents: Iterable[Any], key: str) -> list[str]:
     ]
 
 
-def _get_contents(output: Iterable[Json]) -> list[Json]:
+def get_contents(output: Iterable[Json]) -> list[Json]:
     """Return the contents of the assistant's messages."""
     return [
         content
@@ -343,8 +345,13 @@ def _parse_logprobs(contents: Iterable[Json]) -> Iterator[Json]:
         yield from get_logprobs(content, "logprobs")
 
 
-def _parse_citations(contents: Iterable[Json]) -> Iterator[Citation]:
-    text_start = 0
+def parse_citations(contents: Iterable[Json], text_start: int = 0) -> Iterator[Citation]:
+    """Yield the citations of contents.
+
+    Args:
+        contents: The contents of messages, in order.
+        text_start: Start of the text of the first one in the text of the response.
+    """
     for content in contents:
         for annotation in get_list(content, "annotations"):
             if (citation := parse_citation(annotation, text_start)) is not None:

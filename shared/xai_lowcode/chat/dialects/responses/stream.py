@@ -15,9 +15,13 @@ from xai_lowcode.chat.dialects.common import get_index, interrupted_error
 from xai_lowcode.chat.dialects.responses.response import (
     CANCELLED_MESSAGE,
     check_status,
+    get_contents,
+    get_reasoning,
+    get_strings,
     is_assistant_message,
     is_cancelled,
     parse_citation,
+    parse_citations,
     parse_extra,
     parse_finish_reason,
     parse_metadata,
@@ -75,6 +79,8 @@ class ResponsesDecoder:
         self._text_starts: dict[tuple[int, int], int] = {}
         self._text_length = 0
         self._has_text_deltas = self.ended = False
+        # Of what came in events of its own: as much as is not yet known to be of a finished item.
+        self._received = {"reasoning": 0, "refusal": 0, "citations": 0}
 
     def feed(self, chunk: Json) -> Iterable[StreamEvent]:
         """Return the events of the next chunk."""
@@ -106,10 +112,12 @@ class ResponsesDecoder:
 
     def _decode_reasoning(self, chunk: Json) -> Iterable[StreamEvent]:
         reasoning = get_str(chunk, "delta")
+        self._received["reasoning"] += len(reasoning)
         return (ReasoningDelta(reasoning, 0, chunk),) if reasoning else ()
 
     def _decode_refusal(self, chunk: Json) -> Iterable[StreamEvent]:
         if refusal := get_str(chunk, "delta"):
+            self._received["refusal"] += len(refusal)
             yield RefusalDelta(refusal, raw=chunk)
 
     def _decode_annotation(self, chunk: Json) -> Iterable[StreamEvent]:
@@ -121,6 +129,7 @@ class ResponsesDecoder:
             self._text_starts.get((item_index, 0), 0),
         )
         if (citation := parse_citation(chunk.get("annotation"), text_start)) is not None:
+            self._received["citations"] += 1
             yield CitationAdded(citation, raw=chunk)
 
     def _decode_item_added(self, chunk: Json) -> Iterable[StreamEvent]:
@@ -164,6 +173,7 @@ class ResponsesDecoder:
                 if isinstance(part, TextPart):
                     self._text_length += len(part.text)
                     yield TextDelta(part.text, raw=chunk)
+        yield from self._decode_missing(item, item_index, chunk)
         if (call := parse_tool_call(item)) is not None:
             if item_index not in self._call_indexes:
                 yield self._start_call(item_index, item, chunk)
@@ -180,6 +190,31 @@ class ResponsesDecoder:
         self._unfinished.discard(item_index)
         self._waiting.append((item_index, events))
         yield from self._release(min(self._unfinished, default=None))
+
+    def _decode_missing(
+        self, item: Mapping[str, Any], item_index: int, chunk: Json
+    ) -> Iterable[StreamEvent]:
+        """Yield what a finished item has, but came in no event of its own."""
+        if item.get("type") == "reasoning":
+            reasoning = get_reasoning(item)
+            if self._is_missing("reasoning", len(reasoning)):
+                yield ReasoningDelta(reasoning, 0, chunk)
+        if not is_assistant_message(item):
+            return
+        contents = get_contents([item])
+        refusal = "".join(get_strings(contents, "refusal"))
+        if self._is_missing("refusal", len(refusal)):
+            yield RefusalDelta(refusal, raw=chunk)
+        last_start = self._text_length - sum(map(len, get_strings(contents, "text")))
+        text_start = self._text_starts.get((item_index, 0), last_start)
+        citations = [*parse_citations(contents, text_start)]
+        if self._is_missing("citations", len(citations)):
+            yield from (CitationAdded(citation, raw=chunk) for citation in citations)
+
+    def _is_missing(self, kind: str, amount: int) -> bool:
+        received = self._received[kind]
+        self._received[kind] = max(0, received - amount)
+        return amount > 0 and received == 0
 
     def _release(self, end: int | None) -> Iterable[StreamEvent]:
         """Yield the events of the finished items before an index, in order; None for all."""
