@@ -4,6 +4,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from langchain_core.callbacks import (
+    AsyncCallbackManagerForToolRun,
+    CallbackManagerForToolRun,
+)
 from langchain_core.messages.content import ImageContentBlock, create_image_block
 from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
@@ -14,6 +18,7 @@ from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_va
 from langchain_xai_lowcode._client_fields import FOREIGN_ARGS, ClientFields
 from langchain_xai_lowcode._errors import langchain_errors
 from langchain_xai_lowcode._input import to_part
+from langchain_xai_lowcode.usage import note_images
 from xai_lowcode._internal.credentials import credential_error, token_error
 from xai_lowcode._internal.unknown_parameters import warn_unknown_parameters
 from xai_lowcode.api.endpoints import CREATE_IMAGE_GENERATION
@@ -38,6 +43,7 @@ from xai_lowcode.types.images import (
     Resolution,
     build_image_request,
     check_image_choice,
+    check_image_count,
     parse_size,
     summarize_images,
 )
@@ -105,6 +111,12 @@ class ImageFields(ClientFields):
     def _check_choice(cls, value: Any, info: ValidationInfo) -> Any:
         with langchain_errors():
             return check_image_choice(str(info.field_name), value)
+
+    @field_validator("n")
+    @classmethod
+    def _check_n(cls, n: int) -> int:
+        with langchain_errors():
+            return check_image_count(n)
 
     def _image_request(self, image_format: Any, *layers: Mapping[str, Any]) -> ImageRequest:
         """Build a request of the fields, ``model_kwargs`` and the options of a call."""
@@ -432,18 +444,30 @@ class XAIImageGenerationTool(ImageFields, BaseTool):
     """``"url"`` for URLs, which expire soon, or ``"b64_json"`` for image data."""
 
     def _run(
-        self, prompt: str, n: int | None = None, aspect_ratio: AspectRatio | None = None
+        self,
+        prompt: str,
+        n: int | None = None,
+        aspect_ratio: AspectRatio | None = None,
+        run_manager: CallbackManagerForToolRun | None = None,
     ) -> ToolOutput:
         with langchain_errors():
             request = self._build_request(prompt, n, aspect_ratio)
-            return _to_tool_output(generate(self._gateway, request))
+            images = generate(self._gateway, request)
+        note_images(run_manager, images)
+        return _to_tool_output(images)
 
     async def _arun(
-        self, prompt: str, n: int | None = None, aspect_ratio: AspectRatio | None = None
+        self,
+        prompt: str,
+        n: int | None = None,
+        aspect_ratio: AspectRatio | None = None,
+        run_manager: AsyncCallbackManagerForToolRun | None = None,
     ) -> ToolOutput:
         with langchain_errors():
             request = self._build_request(prompt, n, aspect_ratio)
-            return _to_tool_output(await agenerate(self._gateway, request))
+            images = await agenerate(self._gateway, request)
+        note_images(run_manager, images)
+        return _to_tool_output(images)
 
     def _build_request(
         self, prompt: str, n: int | None, aspect_ratio: AspectRatio | None

@@ -1,13 +1,18 @@
 """``XAIUsageCallbackHandler``: tokens and cost of all calls of a run, by model and by tool."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
-from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.callbacks import (
+    AsyncCallbackManagerForToolRun,
+    BaseCallbackHandler,
+    CallbackManagerForToolRun,
+)
 from langchain_core.messages import AIMessage
+from langchain_core.messages.content import ImageContentBlock
 from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.tracers.context import register_configure_hook
 
@@ -30,6 +35,9 @@ class _RunHandler(BaseCallbackHandler):
         raise NotImplementedError
 
     def _end(self, run_id: UUID, output: Any = None) -> None:
+        raise NotImplementedError
+
+    def _note_images(self, run_id: UUID, images: Sequence[ImageContentBlock]) -> None:
         raise NotImplementedError
 
     def on_chain_start(
@@ -66,7 +74,11 @@ class _RunHandler(BaseCallbackHandler):
         self._end(run_id)
 
     on_retriever_end = on_chain_end
-    on_chain_error = on_tool_error = on_retriever_error = on_llm_error = on_chain_end
+    on_chain_error = on_tool_error = on_retriever_error = on_chain_end
+
+    def on_llm_error(self, *_: Any, run_id: UUID, **kwargs: Any) -> None:
+        """Add a stream that was closed or failed after its first chunk, which is billed."""
+        self._end(run_id, kwargs.get("response"))
 
 
 class XAIUsageCallbackHandler(_RunHandler):
@@ -94,6 +106,8 @@ class XAIUsageCallbackHandler(_RunHandler):
         self.totals = UsageTotals()
         # The tool inside which a run is, for all runs that have not ended.
         self._tools: dict[UUID, str | None] = {}
+        # What is known of the images of runs of the image tool that have not ended.
+        self._images: dict[UUID, list[Mapping[str, Any]]] = {}
 
     def __repr__(self) -> str:
         return f"XAIUsageCallbackHandler({self.totals!r})"
@@ -126,13 +140,19 @@ class XAIUsageCallbackHandler(_RunHandler):
             self.totals.add_tool_run(tool)
 
     def _end(self, run_id: UUID, output: Any = None) -> None:
+        noted = self._images.pop(run_id, None)
         if run_id not in self._tools:
             return
         tool = self._tools.pop(run_id)
         if isinstance(output, LLMResult):
             self._add_messages(output, tool)
-        elif (images := list(_image_data(output))) and tool is not None:
+        elif tool is not None:
+            images = list(_image_data(output)) if noted is None else noted
             self.totals.add_images(images, tool=tool)
+
+    def _note_images(self, run_id: UUID, images: Sequence[ImageContentBlock]) -> None:
+        if run_id in self._tools:  # in the callbacks and in those of the block: noted once
+            self._images[run_id] = [image.get("extras", {}) for image in images]
 
     def _add_messages(self, result: LLMResult, tool: str | None) -> None:
         for candidates in result.generations:
@@ -156,11 +176,30 @@ def _is_cached(message: AIMessage, cost: float | None) -> bool:
 
 
 def _image_data(output: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield what is known of the images of a tool message."""
+    """Yield what is known of the images of a tool message whose cost is known.
+
+    Other tools may return the blocks of ``XAIImageGenerator``.
+    """
     artifact = getattr(output, "artifact", None)
     for block in artifact if isinstance(artifact, list) else ():
-        if isinstance(block, Mapping) and isinstance(block.get("extras"), Mapping):
-            yield block["extras"]
+        extras = block.get("extras") if isinstance(block, Mapping) else None
+        if isinstance(extras, Mapping) and "cost_usd" in extras:
+            yield extras
+
+
+def note_images(
+    run_manager: CallbackManagerForToolRun | AsyncCallbackManagerForToolRun | None,
+    images: Sequence[ImageContentBlock],
+) -> None:
+    """Tell the handlers of a run of the image tool which images it generated.
+
+    Only the result of a tool call has them as its artifact; that of other runs is the text.
+    """
+    if run_manager is None:
+        return
+    for handler in run_manager.handlers:
+        if isinstance(handler, _RunHandler):
+            handler._note_images(run_manager.run_id, images)  # noqa: SLF001 - a class of this module
 
 
 class _Handlers(_RunHandler):
@@ -177,6 +216,10 @@ class _Handlers(_RunHandler):
     def _end(self, run_id: UUID, output: Any = None) -> None:
         for handler in self.handlers:
             handler._end(run_id, output)  # noqa: SLF001 - a class of this module
+
+    def _note_images(self, run_id: UUID, images: Sequence[ImageContentBlock]) -> None:
+        for handler in self.handlers:
+            handler._note_images(run_id, images)  # noqa: SLF001 - a class of this module
 
 
 _active: ContextVar[_Handlers | None] = ContextVar("xai_usage", default=None)

@@ -1,20 +1,32 @@
 """``XAIUsageEventHandler``: tokens and cost of all calls of a run, by model and by tool."""
 
 from contextvars import ContextVar
+from dataclasses import dataclass
 from inspect import BoundArguments
 from threading import Lock
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.events import BaseEvent
-from llama_index.core.instrumentation.events.llm import LLMChatEndEvent, LLMCompletionEndEvent
+from llama_index.core.instrumentation.events.exception import ExceptionEvent
+from llama_index.core.instrumentation.events.llm import (
+    LLMChatEndEvent,
+    LLMChatInProgressEvent,
+    LLMChatStartEvent,
+    LLMCompletionEndEvent,
+    LLMCompletionInProgressEvent,
+    LLMCompletionStartEvent,
+)
 from llama_index.core.instrumentation.span_handlers import BaseSpanHandler
 from llama_index.core.tools import BaseTool, ToolOutput
 from llama_index_instrumentation import get_dispatcher
+from llama_index_instrumentation.events.span import SpanDropEvent
 from pydantic import PrivateAttr
 
 from llama_index_xai_lowcode.images import GeneratedImageBlock
+from llama_index_xai_lowcode.llms import XAILowCode
 from xai_lowcode.chat.usage_totals import UsageTotals
 
 _active: ContextVar[tuple["XAIUsageEventHandler", ...]] = ContextVar("xai_usage", default=())
@@ -40,6 +52,8 @@ class XAIUsageEventHandler(BaseEventHandler):
     _spans: "_ToolSpans" = PrivateAttr()
     _blocks: int = PrivateAttr(default=0)
     _lock: Any = PrivateAttr(default_factory=Lock)
+    # The calls that have not ended, by the ids of their spans.
+    _calls: dict[str, "_Call"] = PrivateAttr(default_factory=dict)
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,22 +97,57 @@ class XAIUsageEventHandler(BaseEventHandler):
 
     def handle(self, event: BaseEvent, **_: Any) -> None:
         """Add the usage of a call, at its end."""
-        if not isinstance(event, LLMChatEndEvent | LLMCompletionEndEvent) or not self.counts():
+        match event:
+            case LLMChatStartEvent() | LLMCompletionStartEvent():
+                self._start(event)
+            case LLMChatInProgressEvent() | LLMCompletionInProgressEvent():
+                if (call := self._calls.get(event.span_id or "")) is not None:
+                    call.last = event.response
+            case LLMChatEndEvent() | LLMCompletionEndEvent():
+                self._calls.pop(event.span_id or "", None)
+                self._add_response(event)
+            case ExceptionEvent() | SpanDropEvent():
+                call = self._calls.pop(event.span_id or "", None)
+                # A stream that was closed or failed is billed.
+                if call is not None and call.last is not None:
+                    self._add_call(call.last, call.model, call.tool)
+
+    def _start(self, event: LLMChatStartEvent | LLMCompletionStartEvent) -> None:
+        model = event.model_dict
+        if model.get("class_name") == XAILowCode.class_name() and self.counts():
+            tool = self._spans.get_tool(event.span_id)
+            self._calls[event.span_id or ""] = _Call(str(model.get("model_name", "")), tool)
+
+    def _add_response(self, event: LLMChatEndEvent | LLMCompletionEndEvent) -> None:
+        if not self.counts():
             return
         additional_kwargs = getattr(event.response, "additional_kwargs", {})
         token_usage = additional_kwargs.get("token_usage")
         # A stream that is truncated at a stop sequence has no usage. Other LLMs have no such keys.
         if token_usage is not None or {"model", "finish_reason"} <= additional_kwargs.keys():
-            self._totals.add_call(
-                additional_kwargs.get("model", ""),
-                token_usage or {},
-                cost_usd=additional_kwargs.get("cost_usd"),
-                tool=self._spans.get_tool(event.span_id),
-            )
+            self._add_call(event.response, "", self._spans.get_tool(event.span_id))
+
+    def _add_call(self, response: Any, model: str, tool: str | None) -> None:
+        additional_kwargs = response.additional_kwargs
+        self._totals.add_call(
+            additional_kwargs.get("model", model),
+            additional_kwargs.get("token_usage") or {},
+            cost_usd=additional_kwargs.get("cost_usd"),
+            tool=tool,
+        )
 
     def counts(self) -> bool:
         """Return whether the calls of the current context are added up."""
         return self._blocks == 0 or any(handler is self for handler in _active.get())
+
+
+@dataclass(slots=True)
+class _Call:
+    """A call that has not ended."""
+
+    model: str
+    tool: str | None
+    last: ChatResponse | CompletionResponse | None = None
 
 
 class _ToolSpan(NamedTuple):
@@ -160,7 +209,7 @@ class _ToolSpans(BaseSpanHandler[Any]):
             known = [
                 {"model": image.model, "cost_usd": image.cost_usd}
                 for image in images
-                if isinstance(image, GeneratedImageBlock) and image.cost_usd is not None
+                if isinstance(image, GeneratedImageBlock)
             ]
             self._handler.totals.add_images(known, tool=self.get_tool(id_))
         self._forget(id_)

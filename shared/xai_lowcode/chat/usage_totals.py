@@ -19,9 +19,9 @@ class UsageTotal:
         cached_input_tokens: Input tokens that were read from the cache.
         reasoning_tokens: Output tokens that were used for reasoning.
         cost_ticks: Cost in 10^-10 US dollars, without calls whose cost is not known.
-        calls_without_cost: Number of calls whose cost is not known. Streams that were truncated at
-            a stop sequence are among them: xAI reports tokens and cost at the end, which is not
-            read. What was generated is billed.
+        calls_without_cost: Number of calls whose cost is not known. Streams that were closed,
+            failed after their first chunk or were truncated at a stop sequence are among them: xAI
+            reports tokens and cost at the end, which is not read. What was generated is billed.
     """
 
     calls: int = 0
@@ -108,10 +108,13 @@ class UsageTotals:
             images: What is known of each image, as ``ImageBatch.describe`` returns it.
             tool: Name of the tool.
         """
-        known = [image for image in images if "cost_usd" in image]
+        known = list(images)
         if known:
-            ticks = _to_ticks(sum(image["cost_usd"] for image in known))
-            self._add(UsageTotal(calls=1, cost_ticks=ticks), known[0].get("model", ""), tool)
+            costs = [image["cost_usd"] for image in known if image.get("cost_usd") is not None]
+            usage = UsageTotal(
+                calls=1, cost_ticks=_to_ticks(sum(costs)), calls_without_cost=int(not costs)
+            )
+            self._add(usage, known[0].get("model", ""), tool)
 
     def add_tool_run(self, tool: str) -> None:
         """Add a run of a tool."""

@@ -68,6 +68,19 @@ def check_image_choice(name: str, value: Any) -> Any:
     )
 
 
+def check_image_count(n: Any) -> int:
+    """Return the number of images.
+
+    Raises:
+        UsageError: It is not an integer from 1 to 10.
+    """
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_IMAGES:
+        raise UsageError(
+            f"n: must be an integer from 1 to {MAX_IMAGES}, not {describe_value(n)}.", field="n"
+        )
+    return n
+
+
 def parse_size(size: Any) -> dict[str, Any]:
     """Return the aspect ratio and the resolution of a ``size`` of OpenAI's.
 
@@ -142,11 +155,7 @@ class ImageRequest:
         options = {name: getattr(self, name) for name in ("model", "user", *_CHOICES)}
         if (error := token_error(options)) is not None:
             raise error
-        if isinstance(self.n, bool) or not isinstance(self.n, int) or not 1 <= self.n <= MAX_IMAGES:
-            raise UsageError(
-                f"n: must be an integer from 1 to {MAX_IMAGES}, not {describe_value(self.n)}.",
-                field="n",
-            )
+        check_image_count(self.n)
         if self.response_format not in ("url", "b64_json"):
             raise UsageError(
                 "response_format: must be 'url' or 'b64_json', not"
