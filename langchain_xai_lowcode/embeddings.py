@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.load.serializable import Serializable
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, ValidationInfo, field_validator
 
 from langchain_xai_lowcode._client_fields import ClientFields
 from langchain_xai_lowcode._errors import langchain_errors
@@ -14,6 +14,7 @@ from xai_lowcode.api.embeddings import (
     MAX_INPUTS,
     EmbeddingRequest,
     EncodingFormat,
+    check_count,
     embed_batches,
 )
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 # Options that are not checked for credentials.
 _KNOWN_OPTIONS = frozenset({"model", "dimensions", "encoding_format", "user"})
+_MAXIMA = {"chunk_size": MAX_INPUTS}
 
 
 class XAILowCodeEmbeddings(ClientFields, Serializable, Embeddings):
@@ -89,6 +91,14 @@ class XAILowCodeEmbeddings(ClientFields, Serializable, Embeddings):
     user: str | None = None
     """Identifier of the end user, for abuse detection."""
 
+    @field_validator("dimensions", "chunk_size")
+    @classmethod
+    def _check_count(cls, count: int | None, info: ValidationInfo) -> int | None:
+        if count is not None:
+            with langchain_errors():
+                check_count(str(info.field_name), count, _MAXIMA.get(str(info.field_name)))
+        return count
+
     if TYPE_CHECKING:
         # An alias, for type checkers.
         model_name: InitVar[str] = DEFAULT_EMBEDDING_MODEL
@@ -136,6 +146,7 @@ class XAILowCodeEmbeddings(ClientFields, Serializable, Embeddings):
         if (error := credential_error(self.model_kwargs, known=_KNOWN_OPTIONS)) is not None:
             raise error
         batch_size = self.chunk_size if chunk_size is None else chunk_size
+        check_count("chunk_size", batch_size, MAX_INPUTS)
         return EmbeddingRequest(
             texts=texts, batch_size=batch_size, extra=self.model_kwargs, **options
         )

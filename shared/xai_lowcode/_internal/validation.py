@@ -532,3 +532,15 @@ def _check_integer(value: Any, field: str, minimum: int, hint: str) -> int:
     raise UsageError(
         f"{field}: must be an integer of {minimum} or more, not {shown}.", field=field, hint=hint
     )
+
+
+def check_type(name: str, value: object, kind: type) -> None:
+    """Check an argument that is an object of this package.
+
+    Raises:
+        UsageError: It is of another type.
+    """
+    if not isinstance(value, kind):
+        raise UsageError(
+            f"{name}: must be of type {kind.__name__}, not {describe_value(value)}.", field=name
+        )

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from xai_lowcode._internal import json
 from xai_lowcode._internal.credentials import token_error
 from xai_lowcode._internal.parsing import get_int
+from xai_lowcode._internal.validation import check_type
 from xai_lowcode.api.endpoints import CREATE_EMBEDDINGS
 from xai_lowcode.errors import InvalidResponseError, RouteNotFoundError, UsageError, describe_value
 from xai_lowcode.protocol.call_flow import CallContext, call_and_parse
@@ -73,9 +74,9 @@ class EmbeddingRequest:
         names = ("model", "user", "encoding_format")
         if (error := token_error({name: getattr(self, name) for name in names})) is not None:
             raise error
-        _check_positive("batch_size", self.batch_size, MAX_INPUTS)
+        check_count("batch_size", self.batch_size, MAX_INPUTS)
         if self.dimensions is not None:
-            _check_positive("dimensions", self.dimensions, None)
+            check_count("dimensions", self.dimensions)
         if self.encoding_format not in (None, "float", "base64"):
             raise UsageError(
                 "encoding_format: must be 'float' or 'base64', not"
@@ -115,9 +116,11 @@ def embed_batches(context: CallContext, /, request: EmbeddingRequest) -> Flow[Em
     """Embed texts, one batch after the other.
 
     Raises:
+        UsageError: ``request`` is not an ``EmbeddingRequest``.
         RouteNotFoundError: The gateway has no embeddings endpoint, which it does not list.
         InvalidResponseError: A response does not have exactly one vector for each text.
     """
+    check_type("request", request, EmbeddingRequest)
     vectors: list[list[float]] = []
     model, tokens = "", None
     for batch_size, body in request.render():
@@ -190,7 +193,12 @@ def _count_tokens(usage: Mapping[str, Any] | None) -> int | None:
     return next((count for count in counts if count is not None), None)
 
 
-def _check_positive(name: str, value: Any, maximum: int | None) -> None:
+def check_count(name: str, value: Any, maximum: int | None = None) -> None:
+    """Check an option that is a number of texts or of dimensions.
+
+    Raises:
+        UsageError: It is not an integer from 1 to the maximum.
+    """
     is_integer = isinstance(value, int) and not isinstance(value, bool)
     if not is_integer or value < 1 or (maximum is not None and value > maximum):
         limit = "above 0" if maximum is None else f"from 1 to {maximum}"

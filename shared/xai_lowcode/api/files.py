@@ -6,6 +6,7 @@ an error and is never returned as valid.
 
 import base64
 import mimetypes
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +16,15 @@ from typing import Any
 
 from xai_lowcode._internal import json
 from xai_lowcode._internal.progress import Progress, check_progress, open_progress
+from xai_lowcode._internal.short_repr import truncate
 from xai_lowcode.api.endpoints import DOWNLOAD_FILE, GET_FILE, INITIALIZE_UPLOAD, UPLOAD_CHUNK
-from xai_lowcode.errors import BadRequestError, CorruptedDownloadError, UsageError, XAILowCodeError
+from xai_lowcode.errors import (
+    BadRequestError,
+    CorruptedDownloadError,
+    UsageError,
+    XAILowCodeError,
+    describe_value,
+)
 from xai_lowcode.protocol.call_flow import CallContext, call_and_parse, call_flow
 from xai_lowcode.protocol.envelope import unwrap
 from xai_lowcode.protocol.retry import RetryPolicy
@@ -56,8 +64,10 @@ class Upload:
         """Check that the source can be read and has not changed since the last call.
 
         Raises:
-            UsageError: The file does not exist, is empty, has no name, or has changed.
+            UsageError: An attribute has a wrong type, or the file does not exist, is empty, has no
+                name, or has changed.
         """
+        self._check_types()
         if isinstance(self.source, bytes):
             size, fingerprint = len(self.source), None
         else:
@@ -74,9 +84,26 @@ class Upload:
         self.size, self._fingerprint = size, fingerprint
         self.content_type = self.content_type or _guess_content_type(self.name)
 
+    def _check_types(self) -> None:
+        if not isinstance(self.source, str | os.PathLike | bytes):
+            raise UsageError(
+                f"source: must be a path, bytes or an Upload, not a {type(self.source).__name__}.",
+                field="source",
+                hint="Of an open file, pass the path, or what its read method returns.",
+            )
+        for field_name in ("name", "content_type"):
+            value = getattr(self, field_name)
+            if value is not None and not isinstance(value, str):
+                raise UsageError(
+                    f"{field_name}: must be a string, not {describe_value(value)}.",
+                    field=field_name,
+                )
+
     def read(self, length: int) -> bytes:
         """Return the next bytes to send."""
         self.open()
+        # Python reserves memory for the whole length.
+        length = min(length, self.size - self.sent)
         if isinstance(self.source, bytes):
             return self.source[self.sent : self.sent + length]
         with _convert_os_errors(Path(self.source)), Path(self.source).open("rb") as file:
@@ -128,8 +155,11 @@ def upload(
         UsageError: The source cannot be read, is empty, or has changed during the upload.
         XAILowCodeError: A call failed. An ``Upload`` passed as source can be passed again.
     """
-    if chunk_size < 1:
-        raise UsageError(f"chunk_size: must be 1 or more, not {chunk_size}.", field="chunk_size")
+    if isinstance(chunk_size, bool) or not isinstance(chunk_size, int) or chunk_size < 1:
+        raise UsageError(
+            f"chunk_size: must be an integer, 1 or more, not {describe_value(chunk_size)}.",
+            field="chunk_size",
+        )
     check_progress(progress)
     state = source if isinstance(source, Upload) else Upload(source, name, content_type)
     yield RunBlocking(state.open)
@@ -294,4 +324,5 @@ def _convert_os_errors(path: Path) -> Iterator[None]:
         yield
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"source: {path} cannot be read ({reason}).", field="source") from None
+        shown = truncate(str(path))
+        raise UsageError(f"source: {shown} cannot be read ({reason}).", field="source") from None

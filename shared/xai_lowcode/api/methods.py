@@ -10,9 +10,10 @@ from typing import Any
 
 from xai_lowcode._internal import json
 from xai_lowcode._internal.credentials import token_error
+from xai_lowcode._internal.validation import check_type
 from xai_lowcode.api import endpoints
 from xai_lowcode.api.deferred import poll
-from xai_lowcode.errors import UsageError
+from xai_lowcode.errors import UsageError, describe_value
 from xai_lowcode.protocol.call_flow import CallContext, call_and_parse
 from xai_lowcode.protocol.endpoint import Endpoint, parse_object
 from xai_lowcode.protocol.steps import Call, Flow
@@ -124,6 +125,8 @@ def poll_deferred_completion(
     context: CallContext, /, request_id: str, options: PollingOptions | None = None
 ) -> Flow[Json]:
     """Poll until a deferred completion is ready, and retrieve it."""
+    if options is not None:
+        check_type("options", options, PollingOptions)
     success = yield from poll(request_id, options or PollingOptions(), context)
     return context.parse(parse_object("choices"), success)
 
@@ -166,6 +169,7 @@ def delete_response(context: CallContext, /, response_id: str) -> Flow[Deletion]
 
 def create_images(context: CallContext, /, request: ImageRequest) -> Flow[ImageBatch]:
     """Generate images."""
+    check_type("request", request, ImageRequest)
     return call_and_parse(
         Call(endpoints.CREATE_IMAGE_GENERATION, json.dumps(request.render())), context
     )
@@ -208,6 +212,8 @@ def list_files(
     context: CallContext, /, *, limit: int = 100, pagination_token: str | None = None, **query: Any
 ) -> Flow[FilePage]:
     """List one page of the files; ``iterate_files`` iterates over all pages."""
+    if isinstance(limit, bool) or not isinstance(limit, int):
+        raise UsageError(f"limit: must be an integer, not {describe_value(limit)}.", field="limit")
     parameters = {"limit": limit, **query}
     if pagination_token:
         parameters["pagination_token"] = pagination_token
