@@ -5,10 +5,12 @@ chooses size and format.
 """
 
 import base64
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from xai_lowcode._internal.data_urls import image_mime_type, split_data_url
+from xai_lowcode._internal.short_repr import truncate
 from xai_lowcode.api.images import images
 from xai_lowcode.chat.profiles import DEFAULT_MODEL
 from xai_lowcode.chat.server_tools import image_generation
@@ -22,6 +24,8 @@ from xai_lowcode.types.images import Image, ImageBatch
 from xai_lowcode.types.messages import ImagePart, Message, TextPart
 from xai_lowcode.types.requests import ChatRequest
 from xai_lowcode.types.responses import REFUSAL_REASONS, ChatResponse
+
+_URL_SCHEME = re.compile("(https?://|data:)", re.IGNORECASE)
 
 MAX_SOURCES = 5
 """How many images can be edited together."""
@@ -40,7 +44,7 @@ def read_image(source: object, name: str = "sources") -> ImagePart:
         name: Name of the argument, for errors.
 
     Raises:
-        UsageError: It is none of these, or the file cannot be read.
+        UsageError: It is none of these, the file cannot be read, or it is not an image.
 
     Example:
         >>> read_image("https://example.com/fox.png").url
@@ -51,12 +55,17 @@ def read_image(source: object, name: str = "sources") -> ImagePart:
     match source:
         case ImagePart():
             return source
-        case str() if source.startswith(("http://", "https://", "data:")):
-            return ImagePart(source)
+        case str() if _URL_SCHEME.match(source):
+            url = source[:5].lower() + source[5:]
+            return _checked(ImagePart(url), truncate(url), name)
         case str() | Path():
-            return _from_bytes(_read(Path(source), name))
+            path = Path(source)
+            return _checked(_from_bytes(_read(path, name)), truncate(str(path)), name)
         case bytes():
-            return _from_bytes(source)
+            shown = (
+                f"data that begins with {describe_value(source[:8])}" if source else "empty data"
+            )
+            return _checked(_from_bytes(source), shown, name)
     found = () if isinstance(source, list | tuple) else images(source).images
     for image in found:
         return ImagePart(image.url or f"data:{image.mime_type};base64,{image.base64}")
@@ -107,7 +116,20 @@ def _read(path: Path, name: str) -> bytes:
         return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"{name}: {path} cannot be read ({reason}).", field=name) from None
+        shown = truncate(str(path))
+        raise UsageError(f"{name}: {shown} cannot be read ({reason}).", field=name) from None
+
+
+def _checked(part: ImagePart, shown: str, name: str) -> ImagePart:
+    """Refuse data of an unknown type, which is taken for JPEG; its base64 begins with /9j/."""
+    kind, data = split_data_url(part.url or "") or ("", "")
+    if kind == image_mime_type(data) == "image/jpeg" and not data.startswith("/9j/"):
+        raise UsageError(
+            f"{name}: {shown} is not an image that xAI reads.",
+            field=name,
+            hint="Convert it to PNG, JPEG or WebP.",
+        )
+    return part
 
 
 def _from_bytes(content: bytes) -> ImagePart:

@@ -82,7 +82,7 @@ def chat(
     settings = load_settings(context)
     build = partial(ChatRequest, model=model, temperature=temperature, max_tokens=max_tokens)
     history = [Message.from_text("system", system)] if system else []
-    image_parts = [_read_image(source) for source in images or ()]
+    image_parts = [read_image(source, "--image") for source in images or ()]
     chat_model = ChatModel(settings)
     with closing(chat_model.client):
         if prompt is None and sys.stdin.isatty():
@@ -99,20 +99,6 @@ def chat(
         echo_json(_to_dict(response))
     else:
         _print_usage(response, model)
-
-
-def _read_image(source: str) -> ImagePart:
-    """Read an image of the command line.
-
-    Raises:
-        UsageError: It cannot be read, or is not an image.
-    """
-    image = read_image(source, "--image")
-    # Data of an unknown type is taken for JPEG, whose base64 begins with /9j/.
-    kind, _, data = (image.url or "").partition(";base64,")
-    if kind == "data:image/jpeg" and not data.startswith("/9j/"):
-        raise UsageError(f"--image: {source} is not an image.", field="image")
-    return image
 
 
 def _read_prompt(argument: str | None) -> str:
