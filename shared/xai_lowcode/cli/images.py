@@ -100,20 +100,22 @@ def image(
 
 
 def _check_folder(out: str, target: Path) -> None:
-    """Check that the folder exists, before the images are paid for.
+    """Check that the folder exists and can be written to, before the images are paid for.
 
     Raises:
-        UsageError: It does not, or the path is invalid.
+        UsageError: It does not or cannot, or the path is invalid.
     """
     try:
         # A path that ends in a separator is a folder.
         is_folder = target.is_dir() or out.endswith(("/", os.sep))
         folder = target if is_folder else target.parent
-        if folder.is_dir():
-            return
+        exists = folder.is_dir()
     except OSError as error:
         raise UsageError(f"--out: invalid path ({error.strerror}).", field="out") from None
-    raise UsageError(f"--out: no such folder: {folder}.", field="out")
+    if not exists:
+        raise UsageError(f"--out: no such folder: {folder}.", field="out")
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"--out: the folder {folder} cannot be written to.", field="out")
 
 
 def _save(image: Image, target: Path) -> str:
@@ -121,11 +123,11 @@ def _save(image: Image, target: Path) -> str:
     if image.base64 is None:
         # A gateway may return a URL although base64 was requested.
         return image.url or ""
-    mime_type = image_mime_type(image.base64)
+    content, mime_type = image.content, image_mime_type(image.base64)
     for path in _generate_paths(target, _EXTENSIONS[mime_type][0]):
         try:
             with path.open("xb") as file:
-                file.write(image.content)
+                file.write(content)
         except FileExistsError:
             continue
         except OSError as error:
