@@ -1,5 +1,6 @@
-"""Arguments of the gateway's methods that are of another type raise before anything is sent."""
+"""Arguments of gateways and chat models that are of another type raise before anything is sent."""
 
+import asyncio
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,11 @@ from tests.cases import for_each
 from tests.core.clients import GATEWAY_CLIENTS, emulator_settings, server_settings
 from tests.core.fake_server import FakeServer
 from tests.core.sync_async import open_client
+from xai_lowcode.chat.model import ChatModel
 from xai_lowcode.emulator import Emulator, running
 from xai_lowcode.errors import UsageError
+from xai_lowcode.types.messages import Message
+from xai_lowcode.types.requests import ChatRequest
 
 both_clients = pytest.mark.parametrize("kind", GATEWAY_CLIENTS)
 
@@ -82,3 +86,32 @@ def test_a_chunk_larger_than_memory(emulator: Emulator, kind: type[Any], tmp_pat
         record = client.call_method("upload_file", path, chunk_size=10**15)
     assert record.size == len(b"remember the milk")
     assert len(emulator.requests) == 2
+
+
+REQUEST = ChatRequest(model="grok-4.7", messages=[Message.from_text("user", "Hello")])
+
+
+@for_each(
+    ("request_", "polling", "field"),
+    [
+        ("Hello", None, "request"),
+        ({"model": "grok-4.7"}, None, "request"),
+        (REQUEST, {"timeout": 1}, "polling"),
+    ],
+)
+def test_invalid_chat_requests_are_not_sent(
+    gateway: FakeServer, request_: Any, polling: Any, field: str
+) -> None:
+    """A chat request, plain or streamed, sync or async, and options of polling have a type."""
+    model = ChatModel(server_settings(gateway))
+    calls: list[Any] = [
+        lambda: model.generate(request_, polling),
+        lambda: asyncio.run(model.agenerate(request_, polling)),
+    ]
+    if polling is None:
+        calls += [lambda: model.stream(request_), lambda: model.astream(request_)]
+    for call in calls:
+        with pytest.raises(UsageError, match=f"^{field}: must be of type") as raised:
+            call()
+        assert raised.value.field == field
+    assert gateway.requests == []

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 from xai_lowcode._internal import json
 from xai_lowcode._internal.fork_safety import import_before_fork
 from xai_lowcode._internal.user_warnings import warn_user
+from xai_lowcode._internal.validation import check_type
 from xai_lowcode.chat.dialect_selection import (
     RejectionScope,
     detect_dialect,
@@ -317,7 +318,9 @@ class ChatModel:
         return request
 
     def _generate(self, request: ChatRequest, polling: PollingOptions | None) -> Flow[ChatResponse]:
+        check_type("request", request, ChatRequest)
         if polling is not None:
+            check_type("polling", polling, PollingOptions)
             request = replace(request, deferred=True)
         rejected_by: list[RejectionScope] = []
         context, retry_state = self.context, self.context.new_retry_state()
@@ -366,6 +369,7 @@ class ChatModel:
     def _prepare_stream(self, request: ChatRequest) -> _StreamRequest:
         from xai_lowcode.chat.stream_reader import StreamReader  # noqa: PLC0415 - many programs do not stream
 
+        check_type("request", request, ChatRequest)
         dialect = select_dialect(request, self.settings.base_url)
         supported = self._drop_unsupported(request, dialect)
         sent, names = self._reserved_names.replace(supported)
