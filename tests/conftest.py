@@ -6,6 +6,7 @@ No profile has a deadline, and none writes to the repository's folder.
 import asyncio
 import gc
 import secrets
+import signal
 import threading
 from collections import Counter
 from collections.abc import Generator, Iterator
@@ -22,6 +23,10 @@ from tests.cases import forget_gateways, number_of_cases
 from xai_lowcode.emulator import state
 
 pytest_plugins = ["tests.summary"]
+
+# A shell ignores this signal in what it runs in the background, and so would each command.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A property of a table may fail in as many ways as the table has rows: one of them is simplified.
 COMMON: dict[str, Any] = {"deadline": None, "database": None, "report_multiple_bugs": False}
