@@ -165,6 +165,25 @@ class ForkedProgram:
                 stream.close()
 
 
+def wait_until_asleep(pid: int, seconds: float = 10) -> None:
+    """Wait until the main thread of a process sleeps, where the system has ``/proc``; else briefly.
+
+    CPython handles a signal that arrives between two system calls, the second of which waits, only
+    after that one.
+    """
+    status = Path(f"/proc/{pid}/stat")
+    end = time.monotonic() + seconds
+    time.sleep(0.02)
+    while time.monotonic() < end:
+        try:
+            state = status.read_text().rpartition(")")[2].split()[0]
+        except OSError:  # the process has ended
+            return
+        if state != "R":
+            return
+        time.sleep(0.005)
+
+
 def run_program(code: str, *, preload: Iterable[str], timeout: float = 60) -> tuple[int, str, str]:
     """Run a program until it ends; return its exit code, standard output and standard error.
 

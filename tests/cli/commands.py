@@ -10,7 +10,7 @@ from typing import IO
 
 from typer.testing import Result
 
-from tests.programs import FORKS, ForkedProgram
+from tests.programs import FORKS, ForkedProgram, wait_until_asleep
 from xai_lowcode.emulator import Emulator
 
 Run = Callable[..., Result]
@@ -82,8 +82,13 @@ def wait_until(ready: Callable[[], bool], seconds: float = 20) -> None:
 def interrupt(
     command: Process, ready: Callable[[], bool], seconds: float = 20
 ) -> tuple[int, str, str]:
-    """Send SIGINT as soon as ``ready`` returns True. Return exit code, stdout and stderr."""
+    """Send SIGINT when ``ready`` returns True and the command waits.
+
+    Returns:
+        Exit code, standard output and standard error.
+    """
     wait_until(lambda: ready() or command.poll() is not None, seconds)
+    wait_until_asleep(command.pid)
     command.send_signal(signal.SIGINT)
     out, err = command.communicate(timeout=seconds)
     return command.wait(), out, err

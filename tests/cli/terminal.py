@@ -8,11 +8,10 @@ import subprocess
 import sys
 import termios
 import time
-from pathlib import Path
 from typing import Self
 
 from tests.cli.commands import IMPORTS
-from tests.programs import FORKS, ForkedProgram
+from tests.programs import FORKS, ForkedProgram, wait_until_asleep
 
 # The terminal controls the process, so that ctrl-C interrupts it.
 PROGRAM = (
@@ -77,7 +76,7 @@ class Terminal:
         CPython handles a ctrl-C between the prompt of ``input`` and its wait for keys only with the
         next key.
         """
-        self._wait_until_asleep()
+        wait_until_asleep(self.process.pid)
         os.write(self._screen, keys.encode())
 
     def wait_for(self, text: str, seconds: float = 60) -> str:
@@ -94,17 +93,6 @@ class Terminal:
         while self._read(end):
             pass
         return self.process.wait(seconds), self.text
-
-    def _wait_until_asleep(self, seconds: float = 10) -> None:
-        """Wait until the main thread sleeps, where the system has ``/proc``; else for a moment."""
-        status = Path(f"/proc/{self.process.pid}/stat")
-        end = time.monotonic() + seconds
-        time.sleep(0.02)
-        while status.exists() and time.monotonic() < end:
-            state = status.read_text().rpartition(")")[2].split()[0]
-            if state != "R":
-                return
-            time.sleep(0.005)
 
     def _read(self, end: float) -> bool:
         """Read what the command has written; return False at its end, or if it takes too long."""
