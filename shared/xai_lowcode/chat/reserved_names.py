@@ -5,11 +5,11 @@ the server-side one.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from xai_lowcode.errors import BadRequestError
-from xai_lowcode.types.messages import Message, ToolCallPart
+from xai_lowcode.types.messages import Message, Part, ToolCallPart
 from xai_lowcode.types.requests import ChatRequest, NamedTool
 from xai_lowcode.types.responses import ChatResponse
 
@@ -66,32 +66,22 @@ def restore_response(response: ChatResponse, names: Mapping[str, str]) -> ChatRe
     """Return a response with the caller's names of the tools."""
     if not names:
         return response
-    return replace(
-        response,
-        choices=tuple(
-            replace(
-                choice,
-                parts=tuple(
-                    replace(part, name=names.get(part.name, part.name))
-                    if isinstance(part, ToolCallPart)
-                    else part
-                    for part in choice.parts
-                ),
-            )
-            for choice in response.choices
-        ),
+    choices = (
+        replace(choice, parts=_rename_parts(choice.parts, names)) for choice in response.choices
     )
+    return replace(response, choices=tuple(choices))
 
 
 def _rename_calls(message: Message, names: Mapping[str, str]) -> Message:
     if not any(isinstance(part, ToolCallPart) and part.name in names for part in message.parts):
         return message
-    return replace(
-        message,
-        parts=tuple(
-            replace(part, name=names.get(part.name, part.name))
-            if isinstance(part, ToolCallPart)
-            else part
-            for part in message.parts
-        ),
+    return replace(message, parts=_rename_parts(message.parts, names))
+
+
+def _rename_parts(parts: Iterable[Part], names: Mapping[str, str]) -> tuple[Part, ...]:
+    return tuple(
+        replace(part, name=names.get(part.name, part.name))
+        if isinstance(part, ToolCallPart)
+        else part
+        for part in parts
     )
